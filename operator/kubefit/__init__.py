@@ -1,0 +1,1 @@
+"""KubeFit: model.fit on Kubernetes."""

@@ -1,0 +1,257 @@
+"""What operator, agent and trainer say to each other: run configuration, reports, exit codes, storage layout.
+
+Models and pure functions of them; nothing here reads or writes.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import Field
+
+from kubefit.api.base import Model
+from kubefit.api.recipe import Recipe
+from kubefit.api.v1alpha1 import Script
+
+VOLUME_DIR = "/mnt/kubefit"
+"""Where the job's volume is mounted in every worker and in TensorBoard."""
+CONFIG_DIR = "/etc/kubefit"
+CONFIG_KEY = "run.json"
+"""Key of the ConfigMap, and file in `CONFIG_DIR`, that holds the `RunConfig`."""
+TENSORFLOW_PORT = 2222
+AGENT_PORT = 8080
+TENSORBOARD_PORT = 6006
+TERMINATION_MESSAGE_LIMIT = 4096
+"""Bytes that Kubernetes keeps of a termination message."""
+
+
+class RunConfig(Model):
+    """All that a worker needs to know beside its rank; one file for all workers of a job."""
+
+    namespace: str
+    name: str
+    workers: Annotated[int, Field(ge=1)]
+    hosts: str
+    """Host name of a worker, `{rank}` standing for its rank: `digits-{rank}.digits`, `127.0.0.1`."""
+    tensorflow_ports: Annotated[list[int], Field(min_length=1)] = [TENSORFLOW_PORT]
+    """One port for all workers, or one per rank where they share a host."""
+    agent_ports: Annotated[list[int], Field(min_length=1)] = [AGENT_PORT]
+    """Ports of the agents' HTTP servers, in the same way."""
+    volume_dir: str = VOLUME_DIR
+    """Relative paths of the job are relative to this directory."""
+    job_dir: str
+    """Where results go; see `JobFiles`."""
+    peer_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """How long a worker waits for the others to be reachable before it gives up."""
+    recipe: Recipe | None = None
+    script: Script | None = None
+
+    def host(self, rank: int) -> str:
+        """Host name of the worker of that rank."""
+        return self.hosts.replace("{rank}", str(rank))
+
+    def tensorflow_address(self, rank: int) -> str:
+        """`host:port` of that rank's TensorFlow server, as in `TF_CONFIG`."""
+        return f"{self.host(rank)}:{_of_rank(self.tensorflow_ports, rank)}"
+
+    def agent_port(self, rank: int) -> int:
+        """Port of that rank's agent."""
+        return _of_rank(self.agent_ports, rank)
+
+
+def _of_rank(ports: list[int], rank: int) -> int:
+    return ports[rank] if len(ports) > 1 else ports[0]
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the agent, and so of a worker's container."""
+
+    SUCCESS = 0
+    USER_ERROR = 10
+    CONFIGURATION_ERROR = 11
+    PREEMPTED = 12
+    PEER_LOST = 13
+    STALLED = 14
+    OUT_OF_MEMORY = 15
+    CRASHED = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitMeaning:
+    """What an exit code means to the operator and to people."""
+
+    reason: str
+    permanent: bool
+    """Never retried."""
+    charged: bool
+    """Counts against `spec.runPolicy.maxRestarts`."""
+    text: str
+
+
+EXIT_MEANINGS: dict[ExitCode, ExitMeaning] = {
+    ExitCode.SUCCESS: ExitMeaning(
+        reason="Succeeded", permanent=True, charged=False, text="training finished"
+    ),
+    ExitCode.USER_ERROR: ExitMeaning(
+        reason="UserError", permanent=True, charged=False, text="the training program failed"
+    ),
+    ExitCode.CONFIGURATION_ERROR: ExitMeaning(
+        reason="ConfigurationError",
+        permanent=True,
+        charged=False,
+        text="the job's specification or its data cannot be used",
+    ),
+    ExitCode.PREEMPTED: ExitMeaning(
+        reason="Preempted", permanent=False, charged=False, text="the worker was told to stop"
+    ),
+    ExitCode.PEER_LOST: ExitMeaning(
+        reason="PeerLost", permanent=False, charged=False, text="another worker went away"
+    ),
+    ExitCode.STALLED: ExitMeaning(
+        reason="Stalled", permanent=False, charged=True, text="training made no progress"
+    ),
+    ExitCode.OUT_OF_MEMORY: ExitMeaning(
+        reason="OutOfMemory",
+        permanent=False,
+        charged=True,
+        text="the training process was killed for memory",
+    ),
+    ExitCode.CRASHED: ExitMeaning(
+        reason="Crashed",
+        permanent=False,
+        charged=True,
+        text="the training process was killed by a signal",
+    ),
+}
+
+
+class TrainerPhase(StrEnum):
+    """What the TensorFlow process is doing."""
+
+    STARTING = "Starting"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    EXPORTING = "Exporting"
+    DONE = "Done"
+
+
+STEP_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the step-duration histogram, in seconds; the last bucket is +Inf."""
+
+
+class StepSeconds(Model):
+    """Histogram of step durations; `counts[i]` steps took at most `STEP_SECONDS_BUCKETS[i]` and more than the one before."""
+
+    sum: float = 0.0
+    counts: list[int] = [0] * (len(STEP_SECONDS_BUCKETS) + 1)
+
+
+class TrainerReport(Model):
+    """What a trainer tells its agent, at most twice a second and at every change of phase."""
+
+    phase: TrainerPhase
+    epoch: int = 0
+    """Epoch under way, from 1; 0 before the first."""
+    epochs: int | None = None
+    step: int = 0
+    """Steps done in all epochs together."""
+    steps_per_epoch: int | None = None
+    examples: int = 0
+    """Samples this worker trained on."""
+    loss: float | None = None
+    metrics: dict[str, float] = {}
+    """Latest logs of training and validation, without `loss`."""
+    evaluation: dict[str, float] = {}
+    """Metrics of the evaluation after training, `loss` among them."""
+    step_seconds: StepSeconds = StepSeconds()
+    versions: dict[str, str] = {}
+    """Versions of tensorflow, keras, numpy and kubefit."""
+    updated: float
+    """Unix time of this report, in seconds."""
+
+
+class Failure(Model):
+    """Why a worker failed; the first cause as far as this worker knows."""
+
+    exit_code: int
+    """One of `ExitCode`."""
+    message: str
+    """One sentence."""
+    details: str = ""
+    """Last lines of the traceback or of the output."""
+
+
+class AgentPhase(StrEnum):
+    """What an agent is doing."""
+
+    STARTING = "Starting"
+    WAITING = "Waiting"
+    """For peers to become reachable."""
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class WorkerStatus(Model):
+    """Answer of an agent's `/status`."""
+
+    rank: int
+    workers: int
+    attempt: int
+    phase: AgentPhase
+    waiting_for: str = ""
+    """What an agent in the phase Waiting waits for."""
+    report: TrainerReport | None = None
+    failure: Failure | None = None
+
+
+class Outcome(Model):
+    """Last words of an agent: its termination message, at most `TERMINATION_MESSAGE_LIMIT` bytes."""
+
+    rank: int
+    exit_code: int
+    reason: str
+    message: str
+    report: TrainerReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFiles:
+    """Names of a job's files below its directory; one writer each."""
+
+    root: PurePosixPath
+
+    @property
+    def checkpoints(self) -> PurePosixPath:
+        """Checkpoints, written by the chief."""
+        return self.root / "checkpoints"
+
+    @property
+    def tensorboard(self) -> PurePosixPath:
+        """TensorBoard logs, written by the chief."""
+        return self.root / "tensorboard"
+
+    @property
+    def export(self) -> PurePosixPath:
+        """Trained models, written by the chief."""
+        return self.root / "export"
+
+    @property
+    def report(self) -> PurePosixPath:
+        """Evaluation reports, written by the chief."""
+        return self.root / "report"
+
+    @property
+    def result(self) -> PurePosixPath:
+        """`result.json`: phase, metrics, evaluation, seconds, versions."""
+        return self.root / "result.json"
+
+    def log(self, attempt: int, rank: int) -> PurePosixPath:
+        """Output of one worker in one attempt."""
+        return self.root / "logs" / f"attempt-{attempt}" / f"worker-{rank}.log"
+
+
+def job_dir(volume_dir: str, namespace: str, name: str) -> str:
+    """Directory of a job below its volume."""
+    return str(PurePosixPath(volume_dir) / namespace / name)

@@ -1,0 +1,69 @@
+"""Every name that two parts of KubeFit must agree on: API group, labels, environment, reasons.
+
+Constants only.
+"""
+
+from enum import StrEnum
+
+GROUP = "kubefit.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "TrainingJob"
+PLURAL = "trainingjobs"
+SINGULAR = "trainingjob"
+SHORT_NAME = "tj"
+
+MAX_NAME_LENGTH = 51
+"""63 (a DNS label) less the longest suffix, `-tensorboard`; `-1023` of a worker is shorter."""
+NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""A Service name starts with a letter (RFC 1035 label)."""
+
+FIELD_MANAGER = "kubefit"
+
+LABEL_JOB = f"{GROUP}/job"
+LABEL_ROLE = f"{GROUP}/role"
+ROLE_WORKER = "worker"
+ROLE_TENSORBOARD = "tensorboard"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+
+CONTAINER = "trainer"
+PORT_METRICS = "metrics"
+
+
+class Env(StrEnum):
+    """Environment variables that the agent and the trainer process read."""
+
+    RUN_CONFIG = "KUBEFIT_RUN_CONFIG"
+    """Path of the JSON file that holds a `RunConfig`."""
+    RANK = "KUBEFIT_RANK"
+    """This worker's rank; on Kubernetes `JOB_COMPLETION_INDEX` is read instead."""
+    ATTEMPT = "KUBEFIT_ATTEMPT"
+    """Set by the agent for its trainer: the number of this attempt, from 1."""
+    PROGRESS_FILE = "KUBEFIT_PROGRESS_FILE"
+    """Set by the agent for its trainer: where to write `TrainerReport` JSON, atomically."""
+    FAILURE_FILE = "KUBEFIT_FAILURE_FILE"
+    """Set by the agent for its trainer: where to write `Failure` JSON before a bad exit."""
+    OUTCOME_FILE = "KUBEFIT_OUTCOME_FILE"
+    """Where the agent writes `Outcome` JSON at its end; default `/dev/termination-log`."""
+
+
+class Phase(StrEnum):
+    """`status.phase` of a TrainingJob, shown in the column STATE."""
+
+    PENDING = "Pending"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    RESTARTING = "Restarting"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class ConditionType(StrEnum):
+    """Types of `status.conditions`."""
+
+    ACCEPTED = "Accepted"
+    PODS_READY = "PodsReady"
+    PROGRESSING = "Progressing"
+    COMPLETE = "Complete"
+    FAILED = "Failed"

@@ -1,0 +1,332 @@
+"""The TrainingJob resource, `kubefit.dev/v1alpha1`: the only place where its schema is written.
+
+CRD, chart copy, reference documentation and editor schema are generated from these models.
+"""
+
+import datetime
+import re
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from kubefit.api.base import FreeForm, Model, Quantity, rule
+from kubefit.api.names import (
+    MAX_NAME_LENGTH,
+    NAME_PATTERN,
+    ConditionType,
+    Phase,
+)
+from kubefit.api.recipe import Recipe
+
+MAX_WORKERS = 1024
+
+
+class Resources(Model):
+    """Compute resources of one worker, as in a container."""
+
+    requests: dict[str, Quantity] = {}
+    """What the scheduler sets aside."""
+    limits: dict[str, Quantity] = {}
+    """What the worker may use at most; GPUs are asked for here."""
+
+
+class AccessMode(StrEnum):
+    """Access modes of a PersistentVolumeClaim."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_MANY = "ReadWriteMany"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of a created claim when its TrainingJob is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class NewClaim(Model):
+    """A PersistentVolumeClaim that the operator creates, named like the TrainingJob."""
+
+    size: Quantity
+    """Capacity, e.g. `10Gi`."""
+    storage_class: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """StorageClass; the cluster's default when absent."""
+    access_mode: AccessMode = AccessMode.READ_WRITE_MANY
+    """`ReadWriteMany` when workers run on several nodes; `ReadWriteOnce` binds them to one."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    """`Retain` keeps the results when the TrainingJob is deleted."""
+
+
+class Storage(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule("has(self.claim) != has(self.create)", "set exactly one of claim and create"),
+        ]
+    },
+):
+    """The volume that holds data and results, shared by all workers."""
+
+    claim: Annotated[str, Field(min_length=1, max_length=253)] | SkipJsonSchema[None] = None
+    """Name of an existing PersistentVolumeClaim in the namespace."""
+    create: NewClaim | SkipJsonSchema[None] = None
+    """A claim to create."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.claim is None) == (self.create is None):
+            raise ValueError("set exactly one of claim and create")
+        return self
+
+
+_ONE_SCRIPT = "set exactly one of inline, path and volumePath"
+
+
+class Script(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule(
+                "[has(self.inline), has(self.path), has(self.volumePath)].filter(x, x).size() == 1",
+                _ONE_SCRIPT,
+            ),
+        ]
+    },
+):
+    """The user's own Keras 3 program, unchanged; it runs inside the scope of the strategy."""
+
+    inline: Annotated[str, Field(min_length=1, max_length=262144)] | SkipJsonSchema[None] = None
+    """Source text."""
+    path: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """File in the image."""
+    volume_path: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """File on the volume, relative to its root."""
+    args: Annotated[list[str], Field(max_length=256)] = []
+    """Arguments, as in `sys.argv[1:]`."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(x is not None for x in (self.inline, self.path, self.volume_path)) != 1:
+            raise ValueError(_ONE_SCRIPT)
+        return self
+
+
+class TensorBoard(Model):
+    """A TensorBoard for this job, on the job's volume; it goes with the job."""
+
+    enabled: bool = False
+    """Starts a TensorBoard Deployment and Service named `<job>-tensorboard`."""
+    resources: Resources = Resources()
+    """Resources of TensorBoard."""
+
+
+class RunPolicy(Model):
+    """When the job runs and how often it may fail."""
+
+    suspend: bool = False
+    """Keeps or takes all pods away while true."""
+    max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
+    """Restarts after a failure of the infrastructure; errors of the program are never retried."""
+    active_deadline_seconds: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
+    """Ends the job as failed after so many seconds of running."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | SkipJsonSchema[None] = None
+    """Deletes the TrainingJob so long after its end."""
+
+
+_ONE_PROGRAM = "set exactly one of recipe and script"
+_IMMUTABLE = "cannot be changed on an existing job: delete it and create it anew"
+
+
+def _immutable(field: str, cel: str) -> dict[str, str]:
+    return rule(cel, f"spec.{field} {_IMMUTABLE}")
+
+
+class TrainingJobSpec(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule("has(self.recipe) != has(self.script)", _ONE_PROGRAM),
+            rule(
+                "self.workers == oldSelf.workers || oldSelf.runPolicy.suspend",
+                "spec.workers can be changed only while spec.runPolicy.suspend is true",
+            ),
+            *(
+                _immutable(
+                    field,
+                    f"has(self.{field}) == has(oldSelf.{field})"
+                    f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+                )
+                for field in ("recipe", "script", "image", "storage", "resources", "podTemplate")
+            ),
+        ]
+    },
+):
+    """What to train, on how many workers, with which resources."""
+
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = 1
+    """Number of workers; worker 0 is the chief."""
+    image: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """Trainer image; by default the one the operator was installed with."""
+    resources: Resources = Resources()
+    """Resources of each worker."""
+    pod_template: FreeForm | SkipJsonSchema[None] = None
+    """Merged into the workers' pod template: lists of named items by name, everything else replaced."""
+    storage: Storage
+    """Volume for data and results."""
+    recipe: Recipe | SkipJsonSchema[None] = None
+    """Training without code."""
+    script: Script | SkipJsonSchema[None] = None
+    """Training by the user's own program."""
+    tensorboard: TensorBoard = TensorBoard()
+    """TensorBoard of this job."""
+    run_policy: RunPolicy = RunPolicy()
+    """Suspension, restarts, deadlines."""
+
+    @model_validator(mode="after")
+    def _one_program(self) -> Self:
+        if (self.recipe is None) == (self.script is None):
+            raise ValueError(_ONE_PROGRAM)
+        return self
+
+
+class ConditionStatus(StrEnum):
+    """Status of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Model):
+    """A condition as in `metav1.Condition`."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: str
+    """One CamelCase word for machines."""
+    message: str
+    """One sentence for people."""
+    last_transition_time: datetime.datetime
+    """When `status` last changed."""
+    observed_generation: int | SkipJsonSchema[None] = None
+
+
+class Progress(Model):
+    """How far training is, as the chief last told."""
+
+    epoch: int | SkipJsonSchema[None] = None
+    """Epoch under way, from 1."""
+    epochs: int | SkipJsonSchema[None] = None
+    step: int | SkipJsonSchema[None] = None
+    """Steps done in all epochs together."""
+    total_steps: int | SkipJsonSchema[None] = None
+    percent: Annotated[int, Field(ge=0, le=100)] | SkipJsonSchema[None] = None
+    loss: float | SkipJsonSchema[None] = None
+    metrics: dict[str, float] = {}
+    """Latest metrics of training and validation (`val_…`)."""
+    examples_per_second: float | SkipJsonSchema[None] = None
+    update_time: datetime.datetime | SkipJsonSchema[None] = None
+
+
+class Summary(Model):
+    """Texts of the printed columns."""
+
+    ready: str | SkipJsonSchema[None] = None
+    """`2/2`."""
+    epoch: str | SkipJsonSchema[None] = None
+    """`3/10`."""
+    progress: str | SkipJsonSchema[None] = None
+    """`27%`."""
+    loss: str | SkipJsonSchema[None] = None
+    """`0.1234`."""
+
+
+class FailureStatus(Model):
+    """The first cause of the last failure."""
+
+    reason: str
+    """Name of the exit code."""
+    message: str
+    pod: str | SkipJsonSchema[None] = None
+    rank: int | SkipJsonSchema[None] = None
+    exit_code: int | SkipJsonSchema[None] = None
+
+
+class TrainingJobStatus(Model):
+    """What the operator saw; written by the operator alone, once a pass."""
+
+    observed_generation: int | SkipJsonSchema[None] = None
+    phase: Phase | SkipJsonSchema[None] = None
+    workers: int | SkipJsonSchema[None] = None
+    """Workers asked for."""
+    ready_workers: int = 0
+    """Workers whose pods are ready."""
+    restarts: int = 0
+    """Restarts charged to `spec.runPolicy.maxRestarts`."""
+    start_time: datetime.datetime | SkipJsonSchema[None] = None
+    completion_time: datetime.datetime | SkipJsonSchema[None] = None
+    progress: Progress | SkipJsonSchema[None] = None
+    evaluation: dict[str, float] = {}
+    """Metrics of the evaluation after training."""
+    failure: FailureStatus | SkipJsonSchema[None] = None
+    tensorboard: str | SkipJsonSchema[None] = None
+    """Address of the job's TensorBoard inside the cluster."""
+    selector: str | SkipJsonSchema[None] = None
+    """Label selector of the workers' pods."""
+    summary: Summary = Summary()
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            }
+        ),
+    ] = []
+
+
+class ObjectMeta(Model, extra="allow"):
+    """The parts of object metadata that KubeFit reads."""
+
+    name: str = ""
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 0
+    labels: dict[str, str] = {}
+
+
+_NAME_RULE = (
+    f"metadata.name: at most {MAX_NAME_LENGTH} characters, lower-case letters, digits and '-', starting"
+    " with a letter, so that the host names of workers and TensorBoard fit a DNS label"
+)
+
+
+class TrainingJob(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule(
+                f"size(self.metadata.name) <= {MAX_NAME_LENGTH}"
+                f" && self.metadata.name.matches('{NAME_PATTERN}')",
+                _NAME_RULE,
+            ),
+        ]
+    },
+):
+    """A Keras training on `spec.workers` workers in lockstep."""
+
+    api_version: Literal["kubefit.dev/v1alpha1"] = "kubefit.dev/v1alpha1"
+    kind: Literal["TrainingJob"] = "TrainingJob"
+    metadata: ObjectMeta
+    spec: TrainingJobSpec
+    status: TrainingJobStatus = TrainingJobStatus()
+
+    @model_validator(mode="after")
+    def _name_fits(self) -> Self:
+        name = self.metadata.name
+        if len(name) > MAX_NAME_LENGTH or not re.match(NAME_PATTERN, name):
+            raise ValueError(f"{_NAME_RULE}; {name!r} has {len(name)} characters")
+        return self
