@@ -1,4 +1,4 @@
-"""The contract of KubeFit: resource models, constants and what operator and trainer say to each other.
+"""The contract of KubeFit: resource models, constants, what operator and trainer tell each other.
 
 Imports pydantic and nothing else; everything else in KubeFit may import this package.
 """

@@ -1,4 +1,6 @@
-"""What operator, agent and trainer say to each other: run configuration, reports, exit codes, storage layout.
+"""What operator, agent and trainer tell each other.
+
+Run configuration, reports, exit codes and the layout of the storage.
 
 Models and pure functions of them; nothing here reads or writes.
 """
@@ -33,7 +35,7 @@ class RunConfig(Model):
     name: str
     workers: Annotated[int, Field(ge=1)]
     hosts: str
-    """Host name of a worker, `{rank}` standing for its rank: `digits-{rank}.digits`, `127.0.0.1`."""
+    """Host name of a worker, `{rank}` standing for its rank: `digits-{rank}.digits`."""
     tensorflow_ports: Annotated[list[int], Field(min_length=1)] = [TENSORFLOW_PORT]
     """One port for all workers, or one per rank where they share a host."""
     agent_ports: Annotated[list[int], Field(min_length=1)] = [AGENT_PORT]
@@ -141,7 +143,10 @@ STEP_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 
 
 class StepSeconds(Model):
-    """Histogram of step durations; `counts[i]` steps took at most `STEP_SECONDS_BUCKETS[i]` and more than the one before."""
+    """Histogram of step durations.
+
+    `counts[i]` steps took at most `STEP_SECONDS_BUCKETS[i]` and more than the bound before it.
+    """
 
     sum: float = 0.0
     counts: list[int] = [0] * (len(STEP_SECONDS_BUCKETS) + 1)
@@ -207,7 +212,10 @@ class WorkerStatus(Model):
 
 
 class Outcome(Model):
-    """Last words of an agent: its termination message, at most `TERMINATION_MESSAGE_LIMIT` bytes."""
+    """Last words of an agent, its termination message.
+
+    At most `TERMINATION_MESSAGE_LIMIT` bytes of JSON.
+    """
 
     rank: int
     exit_code: int

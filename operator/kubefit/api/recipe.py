@@ -1,4 +1,7 @@
-"""`spec.recipe`: what to train without code. Models only; `kubefit_trainer.recipe` carries it out."""
+"""`spec.recipe`: what to train without code.
+
+Models only; `kubefit_trainer.recipe` carries them out.
+"""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -86,12 +89,15 @@ class Images(
         ]
     },
 ):
-    """A set of labelled images. Relative paths are relative to the volume, absolute ones lie in the image."""
+    """A set of labelled images.
+
+    Relative paths are relative to the volume, absolute ones lie in the image.
+    """
 
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Folder with one sub-folder of PNG, JPEG, BMP or GIF images per class; classes in sorted order."""
+    """Folder with one sub-folder of PNG, JPEG, BMP or GIF images per class, sorted by name."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """NumPy archive with an array of images (N, height, width[, channels]) and one of labels (N,)."""
+    """NumPy archive: an array of images (N, height, width[, channels]), one of labels (N,)."""
     images_key: Annotated[str, Field(min_length=1)] = "x"
     """Name of the array of images in the archive."""
     labels_key: Annotated[str, Field(min_length=1)] = "y"
@@ -112,7 +118,10 @@ class Data(Model):
     test: Images | SkipJsonSchema[None] = None
     """Images for the evaluation after training. Without them the validation split is evaluated."""
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
-    """Share of the training images held out for validation, chosen by the seed, the same for any number of workers."""
+    """Share of the training images held out for validation.
+
+    Chosen by the seed, the same for any number of workers.
+    """
     image_size: Annotated[
         list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)
     ]
@@ -181,7 +190,10 @@ class PretrainedBackbone(Model):
     name: Backbone
     """Name as in `keras.applications`."""
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    """`imagenet`, `none`, or the path of a weights file on the volume (relative) or in the image (absolute)."""
+    """`imagenet`, `none`, or the path of a weights file.
+
+    A relative path lies on the volume, an absolute one in the image.
+    """
     fine_tune: bool = False
     """Trains the backbone too; otherwise it stays frozen and only the head learns."""
     dropout: Annotated[float, Field(ge=0.0, le=0.99)] = 0.2
@@ -198,7 +210,7 @@ class ModelSpec(
         ]
     },
 ):
-    """The network: a list of plain blocks or a backbone. The output layer is added from the data."""
+    """The network: a list of plain blocks or a backbone; the output layer follows from the data."""
 
     blocks: Annotated[list[Block], Field(min_length=1, max_length=256)] | SkipJsonSchema[None] = (
         None

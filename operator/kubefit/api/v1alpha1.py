@@ -173,7 +173,10 @@ class TrainingJobSpec(
     resources: Resources = Resources()
     """Resources of each worker."""
     pod_template: FreeForm | SkipJsonSchema[None] = None
-    """Merged into the workers' pod template: lists of named items by name, everything else replaced."""
+    """Merged into the workers' pod template.
+
+    Lists of named items are merged by name, everything else is replaced.
+    """
     storage: Storage
     """Volume for data and results."""
     recipe: Recipe | SkipJsonSchema[None] = None
@@ -299,8 +302,8 @@ class ObjectMeta(Model, extra="allow"):
 
 
 _NAME_RULE = (
-    f"metadata.name: at most {MAX_NAME_LENGTH} characters, lower-case letters, digits and '-', starting"
-    " with a letter, so that the host names of workers and TensorBoard fit a DNS label"
+    f"metadata.name: at most {MAX_NAME_LENGTH} characters, lower-case letters, digits and '-',"
+    " starting with a letter, so that the host names of workers and TensorBoard fit a DNS label"
 )
 
 

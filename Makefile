@@ -1,0 +1,59 @@
+# Chores of KubeFit. `make help` lists them; each does all the set-up it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PROVISION := $(BIN)/python tests/cluster/provision
+ROLES := operator trainer trainer-gpu cli
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url \
+  --no-emit-find-links --python-version 3.11 pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test lint generate cluster cluster-down images lock clean
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Makes .venv from the locked requirements
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "KubeFit needs Python 3.11 or later; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+quickstart: $(READY) ## Trains handwritten digits on two local workers
+	$(BIN)/python examples/01-digits/make_data.py runs/data/digits
+	$(BIN)/kubefit run examples/01-digits/job.yaml --volume runs/data
+
+test: lint ## Runs every test, those on a real cluster included
+	$(BIN)/pytest tests -m "not train and not cluster"
+	$(BIN)/pytest tests -m train
+	$(BIN)/pytest tests -m cluster
+
+lint: $(READY) ## Checks style, types, import rules, dependencies and generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m kubefit.generate --check
+
+generate: $(READY) ## Writes CRD, manifests, chart copies and reference docs from the models
+	$(BIN)/python -m kubefit.generate
+
+cluster: $(READY) ## Gives a Kubernetes cluster with both images loaded
+	$(PROVISION) up --images
+
+cluster-down: $(READY) ## Takes that cluster away without a trace
+	$(PROVISION) down
+
+images: $(READY) ## Builds the images
+	$(PROVISION) images
+
+lock: $(READY) ## Rewrites the locked requirements from pyproject.toml
+	for role in $(ROLES); do $(COMPILE) --extra $$role --output-file requirements/$$role.txt || exit; done
+	$(COMPILE) --extra operator --extra trainer --extra cli --group dev --output-file requirements/dev.txt
+
+clean: ## Removes what the targets made here
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
