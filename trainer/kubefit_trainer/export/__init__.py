@@ -1,0 +1,1 @@
+"""Trained models on storage, checked before they are called done."""

@@ -1,0 +1,72 @@
+"""Which sample is seen when and by whom: pure functions of the seed, never of timing.
+
+The global batches of a pass over the data depend on (seed, pass) alone; a shard only chooses which
+rows of each global batch it takes. So every sample is seen exactly once a pass on any number of
+workers, the last, shorter batch included.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kubefit_trainer.preflight.counts import held_out
+from kubefit_trainer.recipe.randomness import Stream, permutation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """The part of every global batch that one input pipeline feeds.
+
+    A pipeline feeds `replicas` devices of its worker, each with its own batch.
+    """
+
+    rank: int
+    workers: int
+    replicas: int = 1
+
+    def parts(self, batch: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Rows of a global batch for each local replica in turn; some may be empty."""
+        total = self.workers * self.replicas
+        first = self.rank * self.replicas
+        for replica in range(first, first + self.replicas):
+            yield batch[replica::total]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Samples for training and for validation, each in ascending order."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def split(samples: int, share: float, *, seed: int) -> Split:
+    """Holds out that share of the samples for validation, chosen by the seed."""
+    held = held_out(samples, share)
+    order = permutation(samples, Stream.SPLIT, seed=seed, epoch=0)
+    return Split(training=np.sort(order[held:]), validation=np.sort(order[:held]))
+
+
+def steps(samples: int, global_batch: int) -> int:
+    """Global batches in one pass over so many samples."""
+    return math.ceil(samples / global_batch)
+
+
+def training_stream(
+    samples: NDArray[np.int64], *, seed: int, global_batch: int
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yields (pass, sample ids) of every global batch, pass after pass without end."""
+    for epoch in itertools.count():
+        order = samples[permutation(len(samples), Stream.ORDER, seed=seed, epoch=epoch)]
+        for batch in fixed_stream(order, global_batch=global_batch):
+            yield epoch, batch
+
+
+def fixed_stream(samples: NDArray[np.int64], *, global_batch: int) -> Iterator[NDArray[np.int64]]:
+    """Global batches of one pass over the samples as they stand."""
+    for start in range(0, len(samples), global_batch):
+        yield samples[start : start + global_batch]
