@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from kubefit.api.errors import explain
 from kubefit.api.v1alpha1 import TrainingJob
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-MANIFEST = Path(__file__).parents[2] / "manifests" / "crd.yaml"
+ROOT = Path(__file__).parents[2]
+MANIFEST = ROOT / "manifests" / "crd.yaml"
+CHART = ROOT / "charts" / "kubefit"
 CRD = "trainingjobs.kubefit.dev"
 NAMESPACE = "crd-check"
 COLUMNS = ["NAME", "STATE", "READY", "EPOCH", "PROGRESS", "LOSS", "RESTARTS", "AGE"]
@@ -46,6 +50,8 @@ def namespace(cluster) -> Iterator[str]:
         cluster.kubectl("apply", "--server-side", "-f", str(MANIFEST))
     cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=120s")
     cluster.kubectl("create", "namespace", NAMESPACE)
+    warn = "pod-security.kubernetes.io/warn=restricted"
+    cluster.kubectl("label", "namespace", NAMESPACE, warn)
     yield NAMESPACE
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=true")
     if not installed:
@@ -228,6 +234,14 @@ def test_kubectl_apply_refuses_with_the_field_and_the_reason(cluster, namespace,
     assert any(field in line and reason in line for line in answer.stderr.splitlines())
 
 
+@pytest.mark.parametrize("fault", BAD)
+def test_the_models_refuse_the_same_at_the_same_field(fault) -> None:
+    path, value, field, _ = BAD[fault]
+    with pytest.raises(ValidationError) as caught:
+        TrainingJob.model_validate(changed(path, value))
+    assert any(sentence.startswith(field.strip('"')) for sentence in explain(caught.value))
+
+
 @pytest.mark.parametrize(
     "sources",
     [{}, {"path": "/a.py", "volumePath": "a.py"}, {"inline": "1", "path": "/a.py"}],
@@ -358,3 +372,33 @@ def test_the_stored_crd_is_the_manifest(cluster, namespace) -> None:
 def test_every_field_is_explained_by_kubectl(cluster, namespace) -> None:
     text = cluster.kubectl("explain", "trainingjob.spec.recipe.training.globalBatchSize")
     assert "Images per step over all workers together" in text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["tensorboard.enabled=true", "tensorboard.claim=training", "imagePullSecrets[0].name=pull"],
+        ["rbac.scope=namespaced", f"watchNamespaces={{{NAMESPACE}}}"],
+    ],
+    ids=["defaults", "with tensorboard", "namespaced"],
+)
+def test_the_api_server_takes_every_object_of_the_chart(cluster, namespace, settings) -> None:
+    options = [part for setting in settings for part in ("--set", setting)]
+    objects = cluster.helm("template", "kubefit", str(CHART), "--namespace", namespace, *options)
+    answer = _run(cluster, "apply", "--dry-run=server", "-f", "-", text=objects)
+    assert answer.returncode == 0, answer.stderr
+    # The namespace warns about pods that Pod Security `restricted` would refuse.
+    assert "PodSecurity" not in answer.stderr
+    documents = [document for document in yaml.safe_load_all(objects) if document]
+    assert len(answer.stdout.splitlines()) == len(documents)
+
+
+def test_pod_security_is_watched_here(cluster, namespace) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "bad", "namespace": namespace},
+        "spec": {"containers": [{"name": "a", "image": "a"}]},
+    }
+    assert "PodSecurity" in _apply(cluster, pod, "--dry-run=server").stderr

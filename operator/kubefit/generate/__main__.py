@@ -6,7 +6,6 @@
 import argparse
 import difflib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from kubefit.generate.install import is_current, rendered
 
 _ROOT = Path(__file__).parents[3]
 _PROVISION = "tests/cluster/provision"
+_HELM = "kubernetes-*-helm-*/helm"
 
 
 def main() -> int:
@@ -81,12 +81,14 @@ def _replace(root: Path, name: str, text: str) -> None:
 
 
 def _helm(root: Path) -> str:
-    """$HELM, helm on PATH, or the one that the test cluster's provisioner builds once."""
-    found = os.environ.get("HELM") or shutil.which("helm")
-    if found:
-        return found
-    command = [sys.executable, str(root / _PROVISION), "binary", "helm"]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    """$HELM, or the pinned one that the test cluster's provisioner builds once into the cache."""
+    if "HELM" in os.environ:
+        return os.environ["HELM"]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubefit"
+    if not any(cache.glob(_HELM)):
+        print(f"rendering {INSTALL} needs helm")
+        subprocess.run([sys.executable, str(root / _PROVISION), "tools"], check=True)
+    return str(max(cache.glob(_HELM)))
 
 
 if __name__ == "__main__":
