@@ -1,0 +1,141 @@
+"""Groups of real TensorFlow processes for the tests of training.
+
+`worker_group(file, workers=N)` starts N processes that meet as one cluster, runs every function
+named `scenario_*` of the file in each, in order, and returns what they returned, by rank.
+"""
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+DEADLINE_SECONDS = 600.0
+
+
+class GroupFailedError(AssertionError):
+    """A worker failed; the message has the end of every worker's output."""
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def tf_config(ports: Sequence[int], rank: int) -> str:
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": rank}})
+
+
+def worker_environment(ports: Sequence[int], rank: int, extra: dict[str, str]) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "trainer"), str(REPOSITORY / "operator")]),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "2",
+        "TF_CONFIG": tf_config(ports, rank),
+        **extra,
+    }
+
+
+def start_workers(
+    command: Sequence[str], directory: Path, *, workers: int, env: dict[str, str] | None = None
+) -> list[subprocess.Popen[bytes]]:
+    """Starts one process per rank; its output goes to `worker-<rank>.log` in the directory."""
+    ports = free_ports(workers)
+    processes = []
+    for rank in range(workers):
+        with (directory / f"worker-{rank}.log").open("wb") as log:
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, *command],
+                    env=worker_environment(ports, rank, env or {}),
+                    cwd=directory,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                )
+            )
+    return processes
+
+
+def wait_for_workers(
+    processes: list[subprocess.Popen[bytes]], deadline_seconds: float = DEADLINE_SECONDS
+) -> list[int | None]:
+    """Waits for all; once one has failed the others get some seconds. Returns exit codes."""
+    deadline = time.monotonic() + deadline_seconds
+    try:
+        while any(process.poll() is None for process in processes):
+            if any(process.poll() for process in processes):
+                deadline = min(deadline, time.monotonic() + 20.0)
+            if time.monotonic() > deadline:
+                break
+            for process in processes:
+                try:
+                    process.wait(timeout=0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+        return [process.poll() for process in processes]
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
+    parts = []
+    for rank in range(workers):
+        text = (directory / f"worker-{rank}.log").read_text(errors="replace")
+        parts.append(f"----- worker {rank}\n{text[-limit:]}")
+    return "\n".join(parts)
+
+
+@pytest.fixture(scope="session")
+def worker_group() -> Callable[..., list[dict[str, Any]]]:
+    """Runs a file of scenarios on N workers; results by rank, then by scenario. Runs once."""
+    done: dict[Any, list[dict[str, Any]]] = {}
+
+    def run(
+        scenarios: Path | str, *, workers: int, only: str = "", env: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        key = (str(scenarios), workers, only, tuple(sorted((env or {}).items())))
+        if key not in done:
+            with tempfile.TemporaryDirectory(prefix="worker-group-") as directory:
+                done[key] = _run_group(Path(scenarios), Path(directory), workers, only, env)
+        return done[key]
+
+    return run
+
+
+def _run_group(
+    scenarios: Path, directory: Path, workers: int, only: str, env: dict[str, str] | None
+) -> list[dict[str, Any]]:
+    command = [str(HERE / "worker_main.py"), str(scenarios), str(directory), only]
+    codes = wait_for_workers(start_workers(command, directory, workers=workers, env=env))
+    if any(code != 0 for code in codes):
+        raise GroupFailedError(
+            f"{scenarios.name} on {workers} workers: exit codes {codes}\n"
+            + output_of(directory, workers)
+        )
+    return [
+        pickle.loads((directory / f"result-{rank}.pickle").read_bytes()) for rank in range(workers)
+    ]

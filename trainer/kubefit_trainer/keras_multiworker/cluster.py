@@ -1,0 +1,88 @@
+"""Who this process is among the workers, and the one strategy they train with.
+
+TF_CONFIG is the only source; without it a process is a cluster of one, on the same code path.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Place of this process in the cluster: `0 <= rank < workers`; rank 0 is the chief."""
+
+    rank: int
+    workers: int
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process writes files and hosts the coordination service."""
+        return self.rank == 0
+
+
+def member() -> Member:
+    """Reads TF_CONFIG.
+
+    Raises:
+        ValueError: TF_CONFIG is not JSON, or its task is not in its cluster.
+
+    """
+    config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    cluster = config.get("cluster") or {}
+    if not cluster:
+        return Member(rank=0, workers=1)
+    tasks = [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, ())))]
+    task = config.get("task") or {}
+    found = (task.get("type"), int(task.get("index", -1)))
+    if found not in tasks:
+        raise ValueError(
+            f"TF_CONFIG: task {found[0]!r} {found[1]} is not one of the cluster's {len(tasks)} "
+            "workers; give this process the type and index of its own entry"
+        )
+    return Member(rank=tasks.index(found), workers=len(tasks))
+
+
+_strategy: Any = None
+
+
+def strategy() -> Any:
+    """The process's MultiWorkerMirroredStrategy; the first call creates it and meets the peers.
+
+    The first call must come before TensorFlow runs any operation.
+    """
+    global _strategy
+    if _strategy is None:
+        _strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    return _strategy
+
+
+def current() -> Any:
+    """The strategy if it exists already, else None; never creates one."""
+    return _strategy
+
+
+def adopt(created: Any) -> None:
+    """Remembers a strategy that the program made itself."""
+    global _strategy
+    _strategy = created
+
+
+def is_ours(candidate: Any) -> bool:
+    """Whether a strategy is the multi-worker one that the repairs are for."""
+    return isinstance(candidate, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def local_replica_id() -> int:
+    """Index among this process's replicas of the replica that is being traced."""
+    context = tf.distribute.get_replica_context()
+    return int(context._replica_id)
+
+
+def replicas(of: Any) -> tuple[int, int, int]:
+    """(first global replica of this process, replicas of this process, replicas of all)."""
+    local = len(of.extended.worker_devices)
+    return member().rank * local, local, int(of.num_replicas_in_sync)

@@ -1,0 +1,103 @@
+"""Iterators over shares that never make `fit` wait for their end.
+
+tf.data sets its cancelled flag after it has run the callbacks that wake the autotuner, which may
+therefore sleep on for up to a minute while a deleted iterator waits for it. Seen in TensorFlow 2.16
+and 2.21. So iterators are let go on a thread of their own.
+"""
+
+import queue
+import threading
+from typing import Any
+
+import tensorflow as tf
+
+
+class Drawn(tuple[Any, ...]):
+    """The shares of one step, one for each local replica."""
+
+    __slots__ = ()
+
+
+class ShareIterator:
+    """Iterator over this process's shares of a dataset of known length or without end.
+
+    `remaining` counts steps; None is endless. Each step draws one share per local replica.
+    """
+
+    def __init__(
+        self, dataset: Any, *, steps: int | None, replicas: int, may_be_empty: bool = True
+    ) -> None:
+        _start_reaper()
+        self.iterator: Any = iter(dataset)
+        self.remaining = steps
+        self.replicas = replicas
+        self.may_be_empty = may_be_empty
+
+    def take(self, wanted: int) -> int:
+        """How many steps can be run at once, at most `wanted`; raises StopIteration at the end."""
+        count = wanted if self.remaining is None else min(wanted, self.remaining)
+        if count == 0:
+            raise StopIteration
+        if self.remaining is not None:
+            self.remaining -= count
+        return count
+
+    def __iter__(self) -> "ShareIterator":
+        return self
+
+    def __next__(self) -> Drawn:
+        self.take(1)
+        return Drawn(next(self.iterator) for _ in range(self.replicas))
+
+    def __del__(self) -> None:
+        release(self.__dict__.pop("iterator", None))
+
+
+class UnevenIterator(ShareIterator):
+    """Iterator over shares whose number nobody knows beforehand; the workers agree at each step.
+
+    A worker that has run dry yields empty shares until all have.
+    """
+
+    def __init__(self, dataset: Any, *, replicas: int, empty: Any, any_worker: Any) -> None:
+        super().__init__(dataset, steps=None, replicas=replicas)
+        self._empty = empty
+        self._any_worker = any_worker
+
+    def __next__(self) -> Drawn:
+        drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
+        more = any(bool(one.has_value()) for one in drawn)
+        if not (self._any_worker(more) if self._any_worker else more):
+            raise StopIteration
+        return Drawn(one.get_value() if bool(one.has_value()) else self._empty for one in drawn)
+
+
+_dropped: queue.SimpleQueue[Any] = queue.SimpleQueue()
+_reaper: threading.Thread | None = None
+
+
+def release(iterator: Any) -> None:
+    """Lets go of an iterator without waiting for its deletion."""
+    if iterator is not None:
+        _dropped.put(iterator)
+
+
+def _start_reaper() -> None:
+    global _reaper
+    if _reaper is None:
+        _reaper = threading.Thread(target=_reap, name="tf-data-reaper", daemon=True)
+        _reaper.start()
+
+
+def _reap() -> None:
+    while True:
+        iterator = _dropped.get()
+        del iterator
+
+
+def explicit_options() -> Any:
+    """Options for pipelines whose parallelism is given: in order, and without the autotuner."""
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False
+    return options

@@ -1,0 +1,98 @@
+"""Start and end of a program: versions, repairs, strategy, seeds; and the last barrier."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kubefit_trainer.keras_multiworker import (
+    cluster,
+    coordination,
+    epochs,
+    hooks,
+    losses,
+    optimizer,
+    patching,
+    predictions,
+    seeds,
+    stopping,
+    trainer,
+    versions,
+)
+from kubefit_trainer.keras_multiworker.errors import UnsupportedVersionError
+
+PATCHES = (
+    losses.PATCH,
+    optimizer.PATCH,
+    epochs.PATCH,
+    trainer.PATCH,
+    predictions.PATCH,
+    stopping.PATCH,
+    hooks.PATCH,
+    seeds.PATCH,
+)
+EXIT_TIMEOUT_SECONDS = 600.0
+"""How long a worker that is done waits for slower ones."""
+
+_barriers = itertools.count()
+
+
+def install() -> None:
+    """Repairs Keras in this process; safe to call again.
+
+    Raises:
+        UnsupportedVersionError: this Keras, TensorFlow or backend is not one the repairs are for.
+
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UnsupportedVersionError(
+            f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow"
+        )
+    versions.check(keras.__version__, tf.__version__)
+    patching.apply_all(PATCHES)
+
+
+def strategy() -> Any:
+    """Repairs Keras, meets the peers of TF_CONFIG and returns the strategy of this process."""
+    install()
+    if cluster.current() is None:
+        made = cluster.strategy()
+        seeds.seed_everything()
+        return made
+    return cluster.strategy()
+
+
+@contextlib.contextmanager
+def start() -> Iterator[Any]:
+    """Scope in which a Keras program trains with all workers; ends together with them."""
+    with strategy().scope():
+        yield cluster.strategy()
+    finish()
+
+
+def rank() -> int:
+    """Rank of this worker, from TF_CONFIG."""
+    return cluster.member().rank
+
+
+def workers() -> int:
+    """Number of workers, from TF_CONFIG."""
+    return cluster.member().workers
+
+
+def is_chief() -> bool:
+    """Whether this worker is the one that writes files."""
+    return cluster.member().chief
+
+
+def barrier(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
+    """Waits until every worker has called it as often as this one."""
+    coordination.barrier(f"barrier/{next(_barriers)}", timeout_seconds)
+
+
+def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
+    """Waits for all workers before this process ends, so that none takes a slower one down."""
+    coordination.barrier("finish", timeout_seconds)

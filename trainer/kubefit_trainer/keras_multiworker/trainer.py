@@ -1,0 +1,228 @@
+"""The step functions of fit and evaluate, and building a model before them.
+
+Broken: `fit` crashes while it builds the model (an eager `reduce` of a PerReplica) and again when
+it reduces metrics (`axis=0` on scalars); `steps_per_execution > 1` fails; batch logs are means of
+local means, one collective per metric and step; `model.stop_training` set on one worker makes the
+others wait for ever.
+Cause: `_maybe_symbolic_build`, `reduce_per_replica` and `_make_function` in
+keras/src/backend/tensorflow/trainer.py.
+Upstream: https://github.com/keras-team/keras/issues/20585,
+https://github.com/keras-team/keras/issues/19246
+Instead: models are built from the specification of the data, no batch is used up; a step runs with
+a step context (see `step`); all metric states of a step, a request to stop and the fingerprint of
+the batch are summed in one small collective, and the logs are computed from the summed states, so
+that they are those of one process on every worker; several steps per execution run in one loop.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+from keras.src import tree
+from keras.src.backend.tensorflow import trainer as tf_trainer
+from keras.src.trainers import trainer as base_trainer
+
+from kubefit_trainer.keras_multiworker import cluster, logs, shares
+from kubefit_trainer.keras_multiworker import step as steps
+from kubefit_trainer.keras_multiworker.errors import DifferentDataError
+from kubefit_trainer.keras_multiworker.iterators import ShareIterator
+from kubefit_trainer.keras_multiworker.patching import Patch, Target
+
+
+def _apply() -> None:
+    owner = tf_trainer.TensorFlowTrainer
+    make_function = owner._make_function
+    symbolic_build = owner._maybe_symbolic_build
+    metrics_or_logs = owner._get_metrics_result_or_logs
+
+    def _make_function(self: Any, step_function: Any) -> Any:
+        if not cluster.is_ours(self.distribute_strategy):
+            return make_function(self, step_function)
+        return _StepFunction(self, step_function)
+
+    def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
+        if not cluster.is_ours(self.distribute_strategy):
+            symbolic_build(self, iterator, data_batch)
+            return
+        if iterator is not None:
+            data_batch = _batch_spec(iterator)
+        with self.distribute_strategy.scope():
+            self._symbolic_build(data_batch=data_batch)
+
+    def _get_metrics_result_or_logs(self: Any, logs: Any) -> Any:
+        if cluster.is_ours(self.distribute_strategy) and logs:
+            for function in (self.train_function, self.test_function):
+                if isinstance(function, _StepFunction):
+                    function.check()
+            return logs
+        return metrics_or_logs(self, logs)
+
+    owner._make_function = _make_function
+    owner._maybe_symbolic_build = _maybe_symbolic_build
+    owner._get_metrics_result_or_logs = _get_metrics_result_or_logs
+
+
+def _batch_spec(iterator: Any) -> Any:
+    """Shapes and dtypes of a global batch, as `_symbolic_build` wants them."""
+    return tree.map_structure(
+        lambda spec: None if isinstance(spec, tf.OptionalSpec) else spec,
+        iterator.source.element_spec,
+    )
+
+
+class _StepFunction:
+    """What Keras calls `train_function` or `test_function`."""
+
+    def __init__(self, model: Any, step_function: Any) -> None:
+        self._model = model
+        self._strategy = model.distribute_strategy
+        self._step = model._autoconvert_optionals(step_function)
+        self._several = self._loop
+        self._single = self._one_share
+        if not model.run_eagerly:
+            self._several = tf.function(self._loop, reduce_retracing=True, autograph=False)
+            self._single = tf.function(self._one_share, reduce_retracing=True, autograph=False)
+        self._unchecked: list[Any] = []
+        self.calls = 0
+
+    def __call__(self, iterator: Any) -> Any:
+        stop = tf.constant(float(getattr(self._model, "_stop_requested", False)))
+        if type(iterator) is ShareIterator:
+            count = iterator.take(int(self._model.steps_per_execution))
+            result, note = self._several(
+                iterator.iterator, tf.constant(count), stop, iterator.may_be_empty
+            )
+        else:
+            result, note = self._each(iterator, stop)
+        self._after(note)
+        return result
+
+    def _each(self, iterator: Any, stop: Any) -> Any:
+        """Steps on shares or global batches that come from Python, one by one."""
+        outcome = None
+        for _ in range(int(self._model.steps_per_execution)):
+            try:
+                element = next(iterator)
+            except StopIteration:
+                break
+            if not isinstance(iterator, ShareIterator):
+                element = self._cut(element)
+            outcome = self._single(element, stop, True)
+        if outcome is None:
+            raise StopIteration
+        return outcome
+
+    def _cut(self, data: Any) -> Any:
+        """Shares of this process of a global batch of `train_on_batch` or `test_on_batch`."""
+        first, local, replicas = cluster.replicas(self._strategy)
+        data = tree.map_structure(lambda x: None if x is None else tf.convert_to_tensor(x), data)
+        return tuple(shares.share_of(data, first + i, replicas) for i in range(local))
+
+    def _after(self, note: Any) -> None:
+        """Acts on what all workers agreed about."""
+        self.calls += 1
+        self._unchecked.append(note[1:])
+        if bool(note[0] > 0):
+            object.__setattr__(self._model, "_stop_agreed", True)
+        if self.calls & (self.calls - 1) == 0 or len(self._unchecked) >= 32:
+            self.check()
+
+    def check(self) -> None:
+        """Raises `DifferentDataError` if some step's global batch differed between workers."""
+        pending, self._unchecked = self._unchecked, []
+        replicas = self._strategy.num_replicas_in_sync
+        if pending and bool(tf.reduce_any(tf.abs(tf.stack(pending)) < replicas - 0.5)):
+            raise DifferentDataError(
+                "the workers drew different global batches from what must be the same data; seed "
+                "every shuffle and random choice of the input (or let each worker cut its own rows "
+                "with strategy.distribute_datasets_from_function)"
+            )
+
+    def _one_share(self, element: Any, stop: Any, may_be_empty: bool) -> Any:
+        return self._run(lambda share: self._report(share, stop, may_be_empty), element)
+
+    def _loop(self, iterator: Any, count: Any, stop: Any, may_be_empty: bool) -> Any:
+        local = len(self._strategy.extended.worker_devices)
+
+        def draw() -> Any:
+            return tuple(iterator.get_next() for _ in range(local))
+
+        # The steps before the last report nothing, so that one collective tells all.
+        def body(done: Any) -> Any:
+            self._run(lambda share: self._silently(share, may_be_empty), draw())
+            return (done + 1,)
+
+        if self._model.steps_per_execution > 1:
+            tf.while_loop(lambda done: done < count - 1, body, (tf.constant(0),))
+        return self._one_share(draw(), stop, may_be_empty)
+
+    def _silently(self, element: Any, may_be_empty: bool) -> None:
+        self._step_on(element, may_be_empty)
+
+    def _run(self, function: Any, element: Any) -> Any:
+        outcome = self._strategy.run(function, args=(element,))
+        return tree.map_structure(
+            lambda value: self._strategy.experimental_local_results(value)[0], outcome
+        )
+
+    def _report(self, element: Any, stop: Any, may_be_empty: bool) -> Any:
+        outcome, step, note = self._step_on(element, may_be_empty)
+        return logs.globally(self._model, outcome, step, tf.stack([stop]), shares.signs_of(note))
+
+    def _step_on(self, element: Any, may_be_empty: bool) -> Any:
+        first, _, replicas = cluster.replicas(self._strategy)
+        local = cluster.local_replica_id()
+        data, note = element[local]
+        step = steps.Step(
+            rows=shares.rows_of(note),
+            known_total=shares.total_of(note),
+            replica=first + local,
+            replicas=replicas,
+            may_be_empty=may_be_empty,
+        )
+        states = _states(self._model) if may_be_empty else []
+        before = [tf.identity(state.value) for state in states]
+        with steps.entered(step):
+            outcome = self._step(data)
+        for state, value in zip(states, before, strict=True):
+            state.value.assign(tf.where(step.rows > 0, state.value, value))
+        return outcome, step, note
+
+
+def _states(model: Any) -> list[Any]:
+    """Variables that a step on padding must leave as they were: metrics and layer statistics."""
+    metrics = list(model.metrics_variables)
+    known = {id(variable) for variable in metrics}
+    return metrics + [
+        variable
+        for layer in model._flatten_layers()
+        for variable in layer._non_trainable_variables
+        if id(variable) not in known
+    ]
+
+
+PATCH = Patch(
+    name="trainer",
+    targets=(
+        Target(
+            owner=tf_trainer.TensorFlowTrainer,
+            name="_make_function",
+            parameters=("self", "step_function"),
+        ),
+        Target(
+            owner=tf_trainer.TensorFlowTrainer,
+            name="_maybe_symbolic_build",
+            parameters=("self", "iterator", "data_batch"),
+        ),
+        Target(
+            owner=base_trainer.Trainer,
+            name="_get_metrics_result_or_logs",
+            parameters=("self", "logs"),
+        ),
+        Target(
+            owner=base_trainer.Trainer,
+            name="_symbolic_build",
+            parameters=("self", "iterator", "data_batch"),
+        ),
+    ),
+    apply=_apply,
+)
