@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kubefit.api.base import Model
+from kubefit.api.names import Phase
 from kubefit.api.recipe import Recipe
 from kubefit.api.v1alpha1 import Script
 
@@ -221,7 +222,38 @@ class Outcome(Model):
     exit_code: int
     reason: str
     message: str
+    details: str = ""
+    """Last lines of the traceback or of the output."""
+    ended: float = 0.0
+    """Unix time in seconds at which training ended here; the earliest failure is the cause."""
     report: TrainerReport | None = None
+
+
+class Cause(Model):
+    """The first cause of a failed job."""
+
+    rank: int
+    exit_code: int
+    reason: str
+    message: str
+    details: str = ""
+
+
+class Result(Model):
+    """What `result.json` holds."""
+
+    phase: Phase
+    attempts: int
+    """Number of the attempt that ended the job, from 1."""
+    seconds: float
+    """Wall time of that attempt; of all attempts together in a local run."""
+    metrics: dict[str, float] = {}
+    """Last logs of training and validation, `loss` among them."""
+    evaluation: dict[str, float] = {}
+    """Metrics of the evaluation after training, `loss` among them."""
+    versions: dict[str, str] = {}
+    """Versions of tensorflow, keras, numpy and kubefit."""
+    failure: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +284,7 @@ class JobFiles:
 
     @property
     def result(self) -> PurePosixPath:
-        """`result.json`: phase, metrics, evaluation, seconds, versions."""
+        """`result.json`, a `Result`."""
         return self.root / "result.json"
 
     def log(self, attempt: int, rank: int) -> PurePosixPath:

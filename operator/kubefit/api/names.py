@@ -38,13 +38,17 @@ class Env(StrEnum):
     RANK = "KUBEFIT_RANK"
     """This worker's rank; on Kubernetes `JOB_COMPLETION_INDEX` is read instead."""
     ATTEMPT = "KUBEFIT_ATTEMPT"
-    """Set by the agent for its trainer: the number of this attempt, from 1."""
+    """Number of this attempt, from 1; set by the agent for its trainer, and by a local run for
+    the agent, which else counts its own log files."""
     PROGRESS_FILE = "KUBEFIT_PROGRESS_FILE"
     """Set by the agent for its trainer: where to write `TrainerReport` JSON, atomically."""
     FAILURE_FILE = "KUBEFIT_FAILURE_FILE"
     """Set by the agent for its trainer: where to write `Failure` JSON before a bad exit."""
     OUTCOME_FILE = "KUBEFIT_OUTCOME_FILE"
     """Where the agent writes `Outcome` JSON at its end; default `/dev/termination-log`."""
+    LIFELINE = "KUBEFIT_LIFELINE"
+    """Number of a file descriptor, the reading end of a pipe whose other end the parent holds: the
+    process stops when it closes, so that nothing outlives a parent that was killed."""
 
 
 class Phase(StrEnum):

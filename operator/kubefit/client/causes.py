@@ -1,0 +1,69 @@
+"""Which of several workers' ends is the cause, and whether another attempt may help.
+
+Pure functions of outcomes.
+"""
+
+import signal
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+
+from kubefit.api.contract import EXIT_MEANINGS, Cause, ExitCode, Outcome
+
+
+def outcome_of(rank: int, returncode: int, text: str) -> Outcome:
+    """What an agent wrote before it ended with `returncode`, or what that code alone says.
+
+    A negative `returncode` is the number of the signal that killed the agent, as in `subprocess`.
+    """
+    try:
+        return Outcome.model_validate_json(text)
+    except ValidationError:
+        code = ExitCode.SUCCESS if returncode == 0 else ExitCode.CRASHED
+        return Outcome(
+            rank=rank,
+            exit_code=code,
+            reason=EXIT_MEANINGS[code].reason,
+            message=f"the agent of worker {rank} {_end(returncode)} without a word",
+        )
+
+
+def _end(returncode: int) -> str:
+    if returncode >= 0:
+        return f"exited with code {returncode}"
+    try:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was killed by signal {-returncode}"
+
+
+def first_cause(outcomes: Iterable[Outcome]) -> Outcome | None:
+    """The earliest failure that is not merely the loss of a peer; None if no worker failed."""
+    failed = [outcome for outcome in outcomes if outcome.exit_code != ExitCode.SUCCESS]
+    if not failed:
+        return None
+    return min(failed, key=lambda o: (o.exit_code == ExitCode.PEER_LOST, o.ended, o.rank))
+
+
+def is_permanent(exit_code: int) -> bool:
+    """Whether no further attempt can help."""
+    try:
+        return EXIT_MEANINGS[ExitCode(exit_code)].permanent
+    except ValueError:
+        return False
+
+
+def cause_of(outcome: Outcome) -> Cause:
+    """The cause, for `Result`."""
+    return Cause(
+        rank=outcome.rank,
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+        message=outcome.message,
+        details=outcome.details,
+    )
+
+
+def chief_of(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """The outcome of rank 0."""
+    return next((outcome for outcome in outcomes if outcome.rank == 0), None)

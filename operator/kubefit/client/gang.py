@@ -1,0 +1,157 @@
+"""The workers of one attempt as processes of this machine: start, status, output, end.
+
+Each agent leads a session of its own, so that a terminal's Ctrl-C reaches the launcher alone, and
+holds the end of a pipe that closes when the launcher dies, however it dies.
+"""
+
+import http.client
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Self
+
+from pydantic import ValidationError
+
+from kubefit.api.contract import Outcome, RunConfig, WorkerStatus
+from kubefit.api.names import Env
+from kubefit.client.causes import outcome_of
+
+HOST = "127.0.0.1"
+_GRACE_SECONDS = 30.0
+"""More than an agent gives its trainer."""
+_FOREIGN = ("KUBEFIT_", "JOB_COMPLETION_INDEX", "TF_CONFIG", "KERAS_DISTRIBUTION_")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Gang:
+    """All agents of one attempt; a context manager that leaves no process behind."""
+
+    def __init__(self, config: RunConfig, *, attempt: int, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        self._lifeline = os.pipe()
+        self._readers: list[threading.Thread] = []
+        self._agents: list[subprocess.Popen[str]] = []
+        self.lines: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
+        file = folder / "run.json"
+        file.write_text(config.model_dump_json(by_alias=True))
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
+        }
+        environment |= {Env.RUN_CONFIG: str(file), Env.ATTEMPT: str(attempt)}
+        try:
+            for rank in range(config.workers):
+                self._start(rank, environment)
+        except BaseException:
+            self._end()
+            raise
+
+    def _start(self, rank: int, environment: Mapping[str, str]) -> None:
+        reading = self._lifeline[0]
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "kubefit_trainer.agent"],
+            env={
+                **environment,
+                Env.RANK: str(rank),
+                Env.OUTCOME_FILE: str(self._outcome_file(rank)),
+                Env.LIFELINE: str(reading),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=[reading],
+            start_new_session=True,
+        )
+        self._agents.append(agent)
+        if agent.stdout is not None:
+            reader = threading.Thread(target=self._read, args=(rank, agent.stdout), daemon=True)
+            reader.start()
+            self._readers.append(reader)
+
+    def _read(self, rank: int, output: IO[str]) -> None:
+        for line in output:
+            self.lines.put((rank, line.rstrip("\n")))
+
+    def _outcome_file(self, rank: int) -> Path:
+        return self._folder / f"outcome-{rank}.json"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.stop()
+        for reader in self._readers:
+            reader.join(timeout=5)
+        for end in self._lifeline:
+            os.close(end)
+
+    def ended(self) -> list[Outcome]:
+        """Outcomes of the workers that have ended."""
+        found = []
+        for rank, agent in enumerate(self._agents):
+            code = agent.poll()
+            if code is not None:
+                file = self._outcome_file(rank)
+                text = file.read_text() if file.exists() else ""
+                found.append(outcome_of(rank, code, text))
+        return found
+
+    def statuses(self) -> list[WorkerStatus]:
+        """What the agents that answer say, in the order of ranks."""
+        running = [rank for rank, agent in enumerate(self._agents) if agent.poll() is None]
+        found = [_status(self._config.agent_port(rank)) for rank in running]
+        return [status for status in found if status is not None]
+
+    def stop(self) -> None:
+        """Ends all agents: asks them first, kills those that take too long."""
+        running = [agent for agent in self._agents if agent.poll() is None]
+        for agent in running:
+            agent.terminate()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        try:
+            for agent in running:
+                agent.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except (subprocess.TimeoutExpired, KeyboardInterrupt, SystemExit):
+            # The trainers go with their agents: their lifelines are cut.
+            self._kill(running)
+
+    def _kill(self, agents: list[subprocess.Popen[str]]) -> None:
+        for agent in agents:
+            if agent.poll() is None:
+                os.killpg(agent.pid, signal.SIGKILL)
+                agent.wait()
+
+
+def _status(port: int) -> WorkerStatus | None:
+    # Not urllib: it would send the request to a proxy of the environment.
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/status")
+        return WorkerStatus.model_validate_json(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValidationError):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,284 @@
+"""Runs a TrainingJob on this machine: N agents as processes, the same agent and trainer as in pods.
+
+Restarts the whole gang as the operator would, and keeps the first cause of a failure.
+"""
+
+import contextlib
+import importlib.util
+import os
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from kubefit.api.contract import (
+    Cause,
+    ExitCode,
+    JobFiles,
+    Outcome,
+    Result,
+    RunConfig,
+    WorkerStatus,
+)
+from kubefit.api.names import Phase
+from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.client.causes import cause_of, chief_of, first_cause, is_permanent
+from kubefit.client.gang import HOST, Gang, free_ports
+
+_POLL_SECONDS = 0.3
+_SETTLE_SECONDS = 3.0
+"""How long the other workers may go on by themselves after one has failed."""
+_PEER_LOST_SETTLE_SECONDS = 20.0
+"""The same while only losses of peers are known: TensorFlow notices a frozen peer after 10 s."""
+
+OnStatus = Callable[[list[WorkerStatus]], None]
+OnLine = Callable[[int, str], None]
+
+
+class LocalRunError(Exception):
+    """A run that cannot start on this machine; one sentence with what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalResult:
+    """How a local run ended, and where its files are."""
+
+    phase: Phase
+    """`Succeeded` or `Failed`."""
+    failure: Cause | None
+    metrics: dict[str, float]
+    """Last logs of training and validation, `loss` among them."""
+    evaluation: dict[str, float]
+    seconds: float
+    """Wall time of all attempts."""
+    restarts: int
+    versions: dict[str, str]
+    job_dir: Path
+    files: JobFiles
+    """Names of the files below `job_dir`."""
+    log: Path
+    """Output of the worker that failed, else of the chief."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """What does not change over the attempts of a run, and what they have told so far."""
+
+    job: TrainingJob
+    volume: Path
+    files: JobFiles
+    on_status: OnStatus
+    on_line: OnLine
+    started: float = field(default_factory=time.monotonic)
+
+
+def run_local(
+    job: TrainingJob,
+    *,
+    volume_dir: Path,
+    runs_dir: Path,
+    on_status: OnStatus,
+    on_line: OnLine = lambda rank, line: None,
+) -> LocalResult:
+    """Trains on `spec.workers` local processes; results go to `runs_dir/<name>/`.
+
+    Relative paths of the job are below `volume_dir`. `on_status` gets the statuses of the workers
+    that run, several times a second; `on_line` each line of output with its rank. Both are called
+    from the calling thread.
+
+    Raises:
+        LocalRunError: this machine lacks what the trainer needs.
+        KeyboardInterrupt: on SIGINT, after all processes have ended.
+        SystemExit: on SIGTERM, likewise.
+
+    """
+    _check_trainer()
+    root = (runs_dir / job.metadata.name).absolute()
+    run = _Run(
+        job=job,
+        volume=volume_dir.absolute(),
+        files=JobFiles(PurePosixPath(root)),
+        on_status=on_status,
+        on_line=on_line,
+    )
+    first = _prepare(root)
+    with _sigterm_as_exit():
+        return _attempts(run, first=first)
+
+
+def _attempts(run: _Run, *, first: int) -> LocalResult:
+    attempt = first
+    while True:
+        try:
+            outcomes = _attempt(run, attempt)
+        except (KeyboardInterrupt, SystemExit):
+            _finish(run, [_interrupted()], first=first, attempt=attempt)
+            raise
+        cause = first_cause(outcomes)
+        left = run.job.spec.run_policy.max_restarts - (attempt - first)
+        if cause is None or is_permanent(cause.exit_code) or left <= 0:
+            return _finish(run, outcomes, first=first, attempt=attempt)
+        run.on_line(cause.rank, f"kubefit: {cause.message}; restarting all workers")
+        attempt += 1
+
+
+def _attempt(run: _Run, attempt: int) -> list[Outcome]:
+    folder = Path(tempfile.mkdtemp(prefix="kubefit-"))
+    try:
+        with Gang(_config(run), attempt=attempt, folder=folder) as gang:
+            _watch(run, gang)
+            by_themselves = {outcome.rank for outcome in gang.ended()}
+            gang.stop()
+            outcomes = gang.ended()
+        _drain(run, gang)
+        # Those that were stopped because another had failed are no cause of anything.
+        return [o for o in outcomes if o.rank in by_themselves or o.exit_code != ExitCode.PREEMPTED]
+    finally:
+        shutil.rmtree(folder)
+
+
+def _watch(run: _Run, gang: Gang) -> None:
+    """Returns when all workers have ended, or when one has failed and the others had their time."""
+    workers = run.job.spec.workers
+    failed_at: float | None = None
+    while len(ended := gang.ended()) < workers:
+        cause = first_cause(ended)
+        if cause is not None:
+            failed_at = failed_at or time.monotonic()
+            only_lost = cause.exit_code == ExitCode.PEER_LOST
+            settle = _PEER_LOST_SETTLE_SECONDS if only_lost else _SETTLE_SECONDS
+            if time.monotonic() > failed_at + settle:
+                return
+        run.on_status(gang.statuses())
+        _drain(run, gang, seconds=_POLL_SECONDS)
+
+
+def _drain(run: _Run, gang: Gang, *, seconds: float = 0.0) -> None:
+    """Passes output on for so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            rank, line = gang.lines.get(block=left > 0, timeout=max(left, 0.001))
+        except queue.Empty:
+            return
+        run.on_line(rank, line)
+
+
+def _config(run: _Run) -> RunConfig:
+    spec, workers = run.job.spec, run.job.spec.workers
+    ports = free_ports(2 * workers)
+    return RunConfig(
+        namespace=run.job.metadata.namespace,
+        name=run.job.metadata.name,
+        workers=workers,
+        hosts=HOST,
+        tensorflow_ports=ports[:workers],
+        agent_ports=ports[workers:],
+        volume_dir=str(run.volume),
+        job_dir=str(run.files.root),
+        peer_timeout_seconds=120.0,
+        recipe=spec.recipe,
+        script=spec.script,
+    )
+
+
+def _finish(run: _Run, outcomes: list[Outcome], *, first: int, attempt: int) -> LocalResult:
+    """Writes `result.json`: of a failure only the launcher knows the first cause."""
+    cause, chief = first_cause(outcomes), chief_of(outcomes)
+    report = chief.report if chief else None
+    result = _reported(Path(run.files.result), attempt) or Result(
+        phase=Phase.SUCCEEDED if cause is None else Phase.FAILED,
+        attempts=attempt,
+        seconds=0.0,
+        metrics=report.metrics if report else {},
+        evaluation=report.evaluation if report else {},
+        versions=report.versions if report else {},
+    )
+    result = result.model_copy(
+        update={
+            "phase": Phase.SUCCEEDED if cause is None else Phase.FAILED,
+            "seconds": round(time.monotonic() - run.started, 3),
+            "failure": cause and cause_of(cause),
+        }
+    )
+    _write(Path(run.files.result), result)
+    return LocalResult(
+        phase=result.phase,
+        failure=result.failure,
+        metrics=result.metrics,
+        evaluation=result.evaluation,
+        seconds=result.seconds,
+        restarts=attempt - first,
+        versions=result.versions,
+        job_dir=Path(run.files.root),
+        files=run.files,
+        log=Path(run.files.log(attempt, cause.rank if cause else 0)),
+    )
+
+
+def _interrupted() -> Outcome:
+    return Outcome(
+        rank=0,
+        exit_code=ExitCode.PREEMPTED,
+        reason="Preempted",
+        message="the run was interrupted",
+    )
+
+
+def _reported(file: Path, attempt: int) -> Result | None:
+    """What the chief's agent wrote at the end of that attempt."""
+    try:
+        result = Result.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return result if result.attempts == attempt else None
+
+
+def _write(file: Path, result: Result) -> None:
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.write_text(result.model_dump_json(by_alias=True, indent=2) + "\n")
+    beside.replace(file)
+
+
+def _prepare(root: Path) -> int:
+    """Makes the directory of the job, forgets the result before; returns the next attempt."""
+    logs = root / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    (root / "result.json").unlink(missing_ok=True)
+    numbers = [entry.name.removeprefix("attempt-") for entry in logs.glob("attempt-*")]
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _check_trainer() -> None:
+    for module in ("kubefit_trainer", "tensorflow", "keras"):
+        if importlib.util.find_spec(module) is None:
+            raise LocalRunError(
+                f"{module} is not installed in {sys.prefix}; a run on this machine needs"
+                " pip install 'kubefit[trainer]'"
+            )
+
+
+@contextlib.contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """SIGTERM unwinds the stack as SIGINT does, so that children are ended first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

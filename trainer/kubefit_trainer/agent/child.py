@@ -1,0 +1,104 @@
+"""The TensorFlow process: starts it, copies its output by lines, stops it, waits for its end."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from kubefit.api.names import Env
+
+GRACE_SECONDS = 20.0
+"""Between SIGTERM and SIGKILL; less than the 30 s that a pod has by default."""
+_LONGEST_LINE = 65536
+_KEPT_LINES = 40
+
+
+class Trainer:
+    """One trainer, the leader of its own session; to be started by the agent's main thread."""
+
+    def __init__(self, environment: Mapping[str, str], *, log: IO[bytes]) -> None:
+        reading, self._lifeline = os.pipe()
+        self._log = log
+        self._stop_at: float | None = None
+        self.output: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kubefit_trainer.main"],
+            env={**environment, Env.LIFELINE: str(reading)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[reading],
+            start_new_session=True,
+        )
+        os.close(reading)
+        self._copier = threading.Thread(target=self._copy, name="output", daemon=True)
+        self._copier.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the trainer."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Asks the trainer to end, and kills it after `GRACE_SECONDS`; the second call at once."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic() + GRACE_SECONDS
+            self._signal(signal.SIGTERM)
+        else:
+            self._stop_at = time.monotonic()
+
+    def wait(self) -> int:
+        """The return code, after everything the trainer wrote has been copied."""
+        while True:
+            try:
+                code = self._process.wait(timeout=0.1)
+                break
+            except subprocess.TimeoutExpired:
+                if self._stop_at is not None and time.monotonic() > self._stop_at:
+                    self._signal(signal.SIGKILL)
+        # Processes that the program left behind hold the output open, and the accelerator.
+        self._signal(signal.SIGKILL)
+        self._copier.join(timeout=5)
+        os.close(self._lifeline)
+        return code
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return
+
+    def _copy(self) -> None:
+        stream = self._process.stdout
+        if stream is None:
+            return
+        for line in iter(lambda: stream.readline(_LONGEST_LINE), b""):
+            self.output.append(line.decode(errors="replace").rstrip("\n"))
+            for target in (self._log, sys.stdout.buffer):
+                _write(target, line)
+
+
+def _write(target: IO[bytes], line: bytes) -> None:
+    try:
+        target.write(line)
+        target.flush()
+    except OSError:
+        # A full volume or a closed pipe must not stop the training; the other copy remains.
+        return
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Makes the log file of this attempt.
+
+    Raises:
+        OSError: the volume cannot be written.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")

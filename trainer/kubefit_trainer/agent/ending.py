@@ -1,0 +1,73 @@
+"""What the end of the TensorFlow process means: a pure function to a `Failure`, or to success."""
+
+import re
+import signal
+from dataclasses import dataclass
+
+from kubefit.api.contract import ExitCode, Failure
+
+_LOST = re.compile(
+    r"oordination service|oordinationService|tasks are unhealthy|CollectiveReduce|ollective ops is"
+)
+"""What TensorFlow says before it aborts a process whose peer, or whose chief, is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a trainer ended."""
+
+    returncode: int
+    """As in `subprocess`: a signal is negative."""
+    told_to_stop: bool = False
+    """The agent itself was told to stop, and passed it on, before anything had failed."""
+    oom_kills: int = 0
+    """Processes of this control group that the kernel killed for memory meanwhile."""
+    failure: Failure | None = None
+    """What the trainer wrote before it ended."""
+    output: tuple[str, ...] = ()
+    """Its last lines."""
+    workers: int = 1
+
+
+def failure_of(end: End) -> Failure | None:
+    """Why training failed; None if it succeeded."""
+    if end.returncode == 0:
+        return None
+    if end.told_to_stop:
+        return _failure(end, ExitCode.PREEMPTED, "the worker was told to stop")
+    if end.failure is not None:
+        return end.failure
+    if end.returncode < 0:
+        return _killed(end)
+    last = next((line.strip() for line in reversed(end.output) if line.strip()), "")
+    said = f": {last}" if last else ""
+    return _failure(
+        end, ExitCode.USER_ERROR, f"the program ended with exit code {end.returncode}{said}"
+    )
+
+
+def _killed(end: End) -> Failure:
+    number = -end.returncode
+    if number == signal.SIGKILL and end.oom_kills > 0:
+        return _failure(
+            end,
+            ExitCode.OUT_OF_MEMORY,
+            "the training process was killed because the worker's memory was used up; raise"
+            " spec.resources.limits.memory or lower the batch size",
+        )
+    if number == signal.SIGABRT and end.workers > 1 and _LOST.search("\n".join(end.output)):
+        return _failure(end, ExitCode.PEER_LOST, "another worker went away during training")
+    return _failure(
+        end, ExitCode.CRASHED, f"the training process was killed by {_signal_name(number)}"
+    )
+
+
+def _failure(end: End, code: ExitCode, message: str) -> Failure:
+    return Failure(exit_code=code, message=message, details="\n".join(end.output))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

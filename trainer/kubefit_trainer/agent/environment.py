@@ -1,0 +1,66 @@
+"""The environment of the TensorFlow process: its place in the cluster and the size of its pools.
+
+Pure functions; what the user has set in the pod wins.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+
+from kubefit.api.contract import RunConfig
+from kubefit.api.names import Env
+
+
+def of_trainer(
+    config: RunConfig,
+    rank: int,
+    *,
+    cpus: float,
+    given: Mapping[str, str],
+) -> dict[str, str]:
+    """All variables of the trainer of that rank, apart from files.
+
+    Args:
+        config: The run.
+        rank: Rank of the worker.
+        cpus: CPUs that this process may use; workers on one host share them.
+        given: Environment of the agent.
+
+    """
+    hosts = {config.host(r) for r in range(config.workers)}
+    sharing = config.workers if len(hosts) == 1 else 1
+    defaults = {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "PYTHONUNBUFFERED": "1",
+        **threads(cpus / sharing),
+    }
+    kept = {name: value for name, value in given.items() if name != Env.LIFELINE}
+    return {**defaults, **kept, **cluster(config, rank), "KERAS_BACKEND": "tensorflow"}
+
+
+def cluster(config: RunConfig, rank: int) -> dict[str, str]:
+    """TF_CONFIG, and the variables of `keras.distribution.initialize` with the same content."""
+    addresses = [config.tensorflow_address(r) for r in range(config.workers)]
+    tf_config = {
+        "cluster": {"worker": addresses},
+        "task": {"type": "worker", "index": rank},
+    }
+    return {
+        "TF_CONFIG": json.dumps(tf_config),
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(addresses),
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(config.workers),
+        "KERAS_DISTRIBUTION_PROCESS_ID": str(rank),
+    }
+
+
+def threads(cpus: float) -> dict[str, str]:
+    """Sizes of TensorFlow's thread pools, which else count the CPUs of the whole node.
+
+    At least two threads run operations: one may wait for its peers in a collective.
+    """
+    count = max(1, math.ceil(cpus))
+    return {
+        "TF_NUM_INTRAOP_THREADS": str(count),
+        "TF_NUM_INTEROP_THREADS": str(max(2, count)),
+        "OMP_NUM_THREADS": str(count),
+    }

@@ -1,0 +1,85 @@
+"""What a worker is told by its environment: the run configuration and its rank."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kubefit.api.contract import CONFIG_DIR, CONFIG_KEY, RunConfig
+from kubefit.api.errors import explain
+from kubefit.api.names import Env
+from kubefit_trainer.failure import ConfigurationError
+
+_COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
+"""Set by Kubernetes in the pods of an Indexed Job."""
+TERMINATION_LOG = "/dev/termination-log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that an agent knows before it starts."""
+
+    config: RunConfig
+    config_file: Path
+    rank: int
+    attempt: int | None
+    """Number of this attempt if somebody else counts them."""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Reads the run configuration and the rank.
+
+    Raises:
+        ConfigurationError: one of them is missing or cannot be used.
+
+    """
+    file = Path(environment.get(Env.RUN_CONFIG) or f"{CONFIG_DIR}/{CONFIG_KEY}")
+    config = _config(file)
+    rank = rank_of(environment)
+    if rank >= config.workers:
+        raise ConfigurationError(
+            f"rank {rank} is not one of the {config.workers} workers of {file}, which count from 0"
+        )
+    attempt = environment.get(Env.ATTEMPT, "")
+    return Settings(
+        config=config,
+        config_file=file,
+        rank=rank,
+        attempt=int(attempt) if attempt.isdecimal() else None,
+    )
+
+
+def _config(file: Path) -> RunConfig:
+    try:
+        return RunConfig.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{Env.RUN_CONFIG}: the run configuration {file} cannot be read: {error.strerror}"
+        ) from error
+    except ValidationError as error:
+        raise ConfigurationError(f"{file}: {explain(error)[0]}") from error
+
+
+def rank_of(environment: Mapping[str, str]) -> int:
+    """Rank of this worker: `KUBEFIT_RANK`, else the completion index of its pod.
+
+    Raises:
+        ConfigurationError: neither is a whole number from 0.
+
+    """
+    for name in (Env.RANK, _COMPLETION_INDEX):
+        text = environment.get(name)
+        if text is None:
+            continue
+        if not text.isdecimal():
+            raise ConfigurationError(f"{name}: {text!r} is not a rank, a whole number from 0")
+        return int(text)
+    raise ConfigurationError(
+        f"neither {Env.RANK} nor {_COMPLETION_INDEX} is set: this worker does not know its rank"
+    )
+
+
+def outcome_file(environment: Mapping[str, str]) -> Path:
+    """Where the last words go; Kubernetes reads them from the termination log."""
+    return Path(environment.get(Env.OUTCOME_FILE) or TERMINATION_LOG)

@@ -1,0 +1,1 @@
+"""Keras callbacks that KubeFit adds to every program."""

@@ -1,0 +1,122 @@
+"""Progress of every `Model.fit` and `Model.evaluate`, told to the agent without the user's doing.
+
+Logs of a batch are converted only when a report is due. They are the results of the step that all
+workers ran together, so that reading them starts no collective.
+"""
+
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras.src.backend.tensorflow import trainer as tf_trainer
+from keras.src.callbacks import callback_list
+
+from kubefit.api.contract import TrainerPhase
+from kubefit_trainer.callbacks.reporter import Reporter, numbers
+from kubefit_trainer.callbacks.samples import Samples, samples_of
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells a `Reporter` what one call of fit or evaluate does."""
+
+    async_safe = True
+
+    def __init__(self, reporter: Reporter, *, workers: int) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._workers = workers
+        self._fitting = False
+        self._step_before = 0
+        self._examples_before = 0
+        self._ended = 0.0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Enters the phase Training; what an earlier evaluation gave is not that of this model."""
+        self._fitting = True
+        self._reporter.phase(
+            TrainerPhase.TRAINING,
+            epoch=0,
+            epochs=self.params.get("epochs"),
+            steps_per_epoch=self.params.get("steps"),
+            evaluation={},
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Epochs are told from 1."""
+        self._step_before = self._reporter.report.step
+        self._examples_before = self._reporter.report.examples
+        self._ended = time.monotonic()
+        self._reporter.update(epoch=epoch + 1)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """A step took the time since the end of the one before: waiting for data included."""
+        now = time.monotonic()
+        seconds, self._ended = now - self._ended, now
+        samples = getattr(self.model, _SAMPLES, None)
+        seen = samples.after(batch + 1) // self._workers if isinstance(samples, Samples) else 0
+        due = self._reporter.step(
+            step=self._step_before + batch + 1,
+            examples=self._examples_before + seen,
+            seconds=max(0.0, seconds),
+        )
+        if due:
+            self._tell(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Logs of an epoch have those of validation too."""
+        done = self._reporter.report.step - self._step_before
+        self._tell(logs, steps_per_epoch=self.params.get("steps") or done)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """The last logs must not be lost to the interval."""
+        self._fitting = False
+        self._reporter.phase(TrainerPhase.TRAINING)
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Validation within fit is part of training."""
+        if not self._fitting:
+            self._reporter.phase(TrainerPhase.EVALUATING)
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """What `evaluate` gives outside of fit is the evaluation, loss among it."""
+        if not self._fitting:
+            self._reporter.phase(TrainerPhase.EVALUATING, evaluation=numbers(logs))
+
+    def _tell(self, logs: Mapping[str, Any] | None, **changes: Any) -> None:
+        found = numbers(logs)
+        loss = found.pop("loss", None)
+        self._reporter.update(loss=loss, metrics=found, **changes)
+
+
+_SAMPLES = "_kubefit_samples"
+
+
+def install(reporter: Reporter, *, workers: int, global_batch: int | None = None) -> None:
+    """Adds `Progress` to every list of callbacks that Keras makes from now on.
+
+    `global_batch` is the batch size where the data of fit do not tell it. To be called after
+    everything else that changes Keras.
+    """
+    list_init = callback_list.CallbackList.__init__
+    fit = tf_trainer.TensorFlowTrainer.fit
+
+    def with_progress(self: Any, *args: Any, **kwargs: Any) -> None:
+        list_init(self, *args, **kwargs)
+        progress = Progress(reporter, workers=workers)
+        progress.set_params(self.params)
+        progress.set_model(self.model)
+        self.callbacks.append(progress)
+
+    @functools.wraps(fit)
+    def counting(self: Any, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        batch_size = args[0] if args else kwargs.get("batch_size")
+        samples = samples_of(x, batch_size, split=kwargs.get("validation_split", 0.0))
+        if samples is None and global_batch:
+            samples = Samples(global_batch=global_batch, total=None)
+        object.__setattr__(self, _SAMPLES, samples)
+        return fit(self, x, y, *args, **kwargs)
+
+    callback_list.CallbackList.__init__ = with_progress
+    tf_trainer.TensorFlowTrainer.fit = counting

@@ -1,0 +1,149 @@
+"""What an exception of the training program means: its exit code and one sentence for people.
+
+The only place that knows TensorFlow's errors of a lost peer. Pure functions.
+"""
+
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import tensorflow as tf
+
+from kubefit.api.contract import ExitCode, Failure
+from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.keras_multiworker import MultiWorkerError, PeerFailedError
+
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+_OF_PEERS = re.compile(
+    r"ollective|oordination|/job:worker|heartbeat|arrier|onnection (reset|refused)|ocket closed"
+    r"|failed to connect|GRPC|RPC|unhealthy|peer",
+)
+_TASK = re.compile(r"/job:worker/replica:0/task:(\d+)")
+_PORT = "Could not start gRPC server"
+_LONGEST_SENTENCE = 400
+_TAIL_LINES = 40
+_NOT_SAID = re.compile(r"\s*(Graph execution error:|Detected at node .*|$)")
+
+
+def failure_of(
+    error: BaseException, *, rank: int, workers: int, program: Path | None, label: str
+) -> Failure | None:
+    """Meaning of what ended the program, None if it was a success.
+
+    Args:
+        error: What was raised.
+        rank: Rank of this worker.
+        workers: A worker that is alone has no peers to lose.
+        program: File of the user's program, if there is one.
+        label: How people call that file.
+
+    """
+    if isinstance(error, SystemExit):
+        return _of_exit(error)
+    code, message = _meaning(error, rank=rank, workers=workers)
+    if message is None:
+        message = f"{_sentence(error)}{_place(error, program, label)}"
+    return Failure(exit_code=code, message=message, details=_tail(error, program))
+
+
+def _of_exit(error: SystemExit) -> Failure | None:
+    if error.code is None or error.code == 0:
+        return None
+    if isinstance(error.code, int):
+        message = f"the program called sys.exit({error.code})"
+    else:
+        message = _shortened(str(error.code))
+    return Failure(exit_code=ExitCode.USER_ERROR, message=message)
+
+
+def _meaning(error: BaseException, *, rank: int, workers: int) -> tuple[ExitCode, str | None]:
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, ConfigurationError):
+            return ExitCode.CONFIGURATION_ERROR, _shortened(str(link))
+        if isinstance(link, PeerFailedError):
+            return ExitCode.PEER_LOST, _shortened(str(link))
+        if workers > 1 and _lost_a_peer(link):
+            return ExitCode.PEER_LOST, _lost(str(link), rank=rank)
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.PREEMPTED, "the program was interrupted"
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return ExitCode.OUT_OF_MEMORY, None
+    if _PORT in str(error):
+        return ExitCode.CRASHED, "TensorFlow's port on this worker is taken by another process"
+    if isinstance(error, MultiWorkerError):
+        return ExitCode.USER_ERROR, _shortened(str(error))
+    return ExitCode.USER_ERROR, None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those it was raised from or while handling."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _lost_a_peer(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, _LOST) and _PORT not in text and bool(_OF_PEERS.search(text))
+
+
+def _lost(text: str, *, rank: int) -> str:
+    others = sorted({int(task) for task in _TASK.findall(text)} - {rank})
+    if len(others) == 1:
+        return f"worker {others[0]} went away during training"
+    return "another worker went away during training"
+
+
+def _sentence(error: BaseException) -> str:
+    """`ValueError: what it says`, the first line that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if not _NOT_SAID.fullmatch(line)]
+    kind = type(error).__name__
+    return _shortened(f"{kind}: {lines[0]}" if lines else kind)
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_SENTENCE else f"{text[:_LONGEST_SENTENCE]}…"
+
+
+def _place(error: BaseException, program: Path | None, label: str) -> str:
+    """` (train.py:12)`: the innermost line of the program, else of its neighbours, else of all."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    if program is None:
+        return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+    for frame in reversed(frames):
+        if frame.filename == str(program):
+            return f" ({label}:{frame.lineno})"
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+
+
+def _tail(error: BaseException, program: Path | None) -> str:
+    lines = "".join(
+        traceback.format_exception(type(error), error, of_program(error.__traceback__, program))
+    ).splitlines()
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+def of_program(frames: TracebackType | None, program: Path | None) -> TracebackType | None:
+    """The traceback from the program's first line on, without those who started it."""
+    link = frames
+    while link is not None and program is not None:
+        if link.tb_frame.f_code.co_filename == str(program):
+            return link
+        link = link.tb_next
+    return frames

@@ -1,0 +1,149 @@
+"""The TensorFlow process of one worker: the recipe or the user's program on the common strategy.
+
+Started by the agent, which it tells by files how far it is and why it failed. Ends together with
+all other workers, or at once when it fails, so that they notice.
+"""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubefit.api.contract import Failure, RunConfig, TrainerPhase
+from kubefit.api.names import Env
+from kubefit.api.version import __version__
+from kubefit_trainer import lifeline, report, script
+from kubefit_trainer.callbacks.reporter import Reporter
+
+_LAST_BARRIER_SECONDS = 24 * 3600.0
+"""The chief may export and evaluate for long while the others wait; a death ends the waiting."""
+_LINGER_SECONDS = 0.5
+_EXIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What the agent gave this process."""
+
+    config: RunConfig
+    rank: int
+    progress_file: Path
+    failure_file: Path
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this process's own, which the agent removes."""
+        return self.failure_file.parent
+
+
+def _start() -> Start:
+    return Start(
+        config=RunConfig.model_validate_json(Path(os.environ[Env.RUN_CONFIG]).read_bytes()),
+        rank=int(os.environ[Env.RANK]),
+        progress_file=Path(os.environ[Env.PROGRESS_FILE]),
+        failure_file=Path(os.environ[Env.FAILURE_FILE]),
+    )
+
+
+def main() -> None:
+    """Trains, then leaves the process with 0 or, after writing a `Failure`, its exit code."""
+    # The agent made this process the leader of its group: the program's own children go with it.
+    lifeline.watch(lambda: os.killpg(0, signal.SIGKILL))
+    start = _start()
+    reporter = Reporter(start.progress_file)
+    reporter.phase(TrainerPhase.STARTING)
+    program = script.load(start.config) if start.config.script else None
+    path = script.place(program, start.folder) if program else None
+    try:
+        _train(start, reporter, program, path)
+        failure = None
+    except BaseException as error:
+        from kubefit_trainer import classify
+
+        failure = classify.failure_of(
+            error,
+            rank=start.rank,
+            workers=start.config.workers,
+            program=path,
+            label=program.label if program else "",
+        )
+        if not isinstance(error, SystemExit):
+            frames = classify.of_program(error.__traceback__, path)
+            traceback.print_exception(type(error), error, frames)
+    _leave(failure, start, reporter)
+
+
+def _train(
+    start: Start, reporter: Reporter, program: script.Program | None, path: Path | None
+) -> None:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from kubefit_trainer import keras_multiworker
+    from kubefit_trainer.callbacks import progress
+
+    config = start.config
+    strategy = keras_multiworker.strategy()
+    recipe = config.recipe
+    progress.install(
+        reporter,
+        workers=config.workers,
+        global_batch=recipe.training.global_batch_size if recipe else None,
+    )
+    reporter.phase(
+        TrainerPhase.STARTING,
+        versions={
+            "kubefit": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    )
+    if program is not None and path is not None and config.script is not None:
+        _run_program(strategy, program, path, config.script.args)
+    else:
+        from kubefit_trainer import recipe as recipes
+
+        recipes.run(config, start.rank, strategy)
+    reporter.phase(TrainerPhase.DONE)
+    keras_multiworker.finish(_LAST_BARRIER_SECONDS)
+    if keras_multiworker.is_chief() and config.workers > 1:
+        # The chief serves the barrier: its answers to the others must get out before it goes.
+        time.sleep(_LINGER_SECONDS)
+
+
+def _run_program(strategy: Any, program: script.Program, path: Path, args: list[str]) -> None:
+    """A program that ends by `sys.exit(0)` waits for the others like any that succeeds."""
+    with strategy.scope():
+        try:
+            script.run(program.source, path, args)
+        except SystemExit as error:
+            if error.code not in (None, 0):
+                raise
+
+
+def _leave(failure: Failure | None, start: Start, reporter: Reporter) -> None:
+    """Ends the process even if threads of TensorFlow or of the program do not want to."""
+    if failure is not None:
+        report.write(start.failure_file, failure)
+        reporter.phase(reporter.report.phase)
+    code = failure.exit_code if failure else 0
+    if failure is None:
+        late = threading.Timer(_EXIT_SECONDS, os._exit, args=(code,))
+        late.daemon = True
+        late.start()
+        atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
