@@ -1,0 +1,51 @@
+# Targets: operator, trainer (CPU), trainer-gpu. Each image installs one lock of requirements/ and
+# then the project's own wheel, so that a change of sources rebuilds the last layer only.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS wheel
+RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --quiet build hatchling
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY operator operator
+COPY trainer trainer
+RUN /opt/build/bin/python -m build --no-isolation --wheel --outdir /wheels .
+
+FROM ${BASE} AS base
+RUN command -v tini >/dev/null || (apt-get update -qq \
+    && apt-get install -qq --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*)
+RUN python3 -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+LABEL org.opencontainers.image.title="KubeFit" \
+      org.opencontainers.image.description="Keras model.fit on Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0"
+WORKDIR /tmp
+
+FROM base AS operator-requirements
+COPY requirements/operator.txt /opt/
+RUN pip install --no-cache-dir --quiet --require-hashes -r /opt/operator.txt
+
+FROM operator-requirements AS operator
+COPY --from=wheel /wheels /opt/wheels
+RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/wheels/*.whl
+USER 65532:65532
+ENTRYPOINT ["tini", "--", "python", "-m", "kubefit.controller"]
+
+FROM base AS trainer-requirements
+COPY requirements/trainer.txt /opt/
+RUN pip install --no-cache-dir --quiet --require-hashes -r /opt/trainer.txt
+
+FROM trainer-requirements AS trainer
+COPY --from=wheel /wheels /opt/wheels
+RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/wheels/*.whl
+USER 65532:65532
+ENTRYPOINT ["tini", "--", "python", "-m", "kubefit_trainer.agent"]
+
+FROM base AS trainer-gpu-requirements
+COPY requirements/trainer-gpu.txt /opt/
+RUN pip install --no-cache-dir --quiet --require-hashes -r /opt/trainer-gpu.txt
+
+FROM trainer-gpu-requirements AS trainer-gpu
+COPY --from=wheel /wheels /opt/wheels
+RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/wheels/*.whl
+USER 65532:65532
+ENTRYPOINT ["tini", "--", "python", "-m", "kubefit_trainer.agent"]

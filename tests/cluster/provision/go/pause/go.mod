@@ -1,0 +1,3 @@
+module kubefit.dev/provision/pause
+
+go 1.25.0

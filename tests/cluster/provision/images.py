@@ -1,0 +1,158 @@
+"""Builds the project's images without an image registry and loads them into containerd."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import binaries
+from places import (
+    CACHE,
+    CONTAINERD_SOCKET,
+    OPERATOR_IMAGE,
+    PAUSE_IMAGE,
+    REPOSITORY,
+    RUN,
+    STATE,
+    TRAINER_IMAGE,
+)
+
+BASE = "docker.io/library/python:3.11-slim-bookworm"
+"""The Dockerfile's base image; here it is Debian's own Python under that name."""
+TARGETS = {OPERATOR_IMAGE: "operator", TRAINER_IMAGE: "trainer"}
+_PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,tini,tar"
+_ARCHIVES = CACHE / "images"
+_INPUTS = (
+    "Dockerfile",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "requirements",
+    "operator",
+    "trainer",
+)
+
+
+def build() -> None:
+    """Builds both images where the sources changed since the last time."""
+    _base()
+    for image, target in TARGETS.items():
+        key = _digest(target)
+        archive = _archive(image, key)
+        if archive.exists():
+            continue
+        print(f"building {image}", flush=True)
+        _buildah("bud", "--isolation", "chroot", "--pull-never", "--layers", "--target", target,
+                 *_package_index_settings(), "--tag", image, REPOSITORY)  # fmt: skip
+        for old in _ARCHIVES.glob(f"{target}-*.tar"):
+            old.unlink()
+        _export(image, archive)
+
+
+def load() -> None:
+    """Loads pause, operator and trainer into the node unless the node has those very images."""
+    for image, archive in (
+        (PAUSE_IMAGE, _pause()),
+        *((i, _archive(i, _digest(t))) for i, t in TARGETS.items()),
+    ):
+        mark = STATE / "images" / archive.name
+        if mark.exists() or not archive.exists():
+            continue
+        print(f"loading {image}", flush=True)
+        ctr = ["ctr", "--address", str(CONTAINERD_SOCKET), "--namespace", "k8s.io"]
+        subprocess.run([*ctr, "images", "import", archive], check=True, stdout=subprocess.DEVNULL)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def _base() -> None:
+    if not _buildah("images", "--quiet", "--filter", f"reference={BASE}").strip():
+        root = CACHE / "base.tar"
+        print("making the base image", flush=True)
+        subprocess.run(
+            [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={_PACKAGES}",
+                "bookworm",
+                root,
+            ],
+            check=True,
+        )
+        _commit(
+            BASE,
+            root,
+            "/",
+            "--env",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        root.unlink()
+
+
+def _pause() -> Path:
+    """The image that holds a pod's namespaces; also its archive."""
+    archive = _ARCHIVES / "pause-1.tar"
+    if not archive.exists():
+        _commit(PAUSE_IMAGE, binaries.path("pause"), "/pause", "--entrypoint", '["/pause"]')
+        _export(PAUSE_IMAGE, archive)
+    return archive
+
+
+def _commit(image: str, content: Path, target: str, *settings: str) -> None:
+    container = _buildah("from", "scratch").strip()
+    _buildah("add", container, content, target)
+    _buildah("config", *settings, container)
+    _buildah("commit", "--rm", container, image)
+
+
+def _export(image: str, archive: Path) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = archive.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    _buildah("push", image, f"docker-archive:{unfinished}:{image}")
+    unfinished.rename(archive)
+
+
+def _archive(image: str, key: str) -> Path:
+    return _ARCHIVES / f"{TARGETS[image]}-{key}.tar"
+
+
+def _digest(target: str) -> str:
+    """Hash of all that goes into an image."""
+    found = hashlib.sha256(target.encode())
+    for name in _INPUTS:
+        path = REPOSITORY / name
+        files = [path] if path.is_file() else sorted(path.rglob("*"))
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                found.update(f"{file.relative_to(REPOSITORY)}\0".encode() + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _package_index_settings() -> list[str]:
+    """Lets the build reach package indexes the way this machine does: its CAs, pip's settings."""
+    mounts = ["--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"]
+    if Path("/etc/pip.conf").exists():
+        mounts += ["--volume", "/etc/pip.conf:/etc/pip.conf:ro"]
+    return mounts
+
+
+def _buildah(*arguments: object) -> str:
+    command = [
+        "buildah",
+        "--root",
+        CACHE / "buildah",
+        "--runroot",
+        RUN.with_name("kubefit-buildah"),
+    ]
+    done = subprocess.run(
+        [str(part) for part in (*command, *arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"BUILDAH_FORMAT": "docker"},
+    )
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
+        raise SystemExit(f"buildah {arguments[0]} failed:\n{last}")
+    return done.stdout
