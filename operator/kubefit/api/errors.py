@@ -4,11 +4,14 @@ One wording for the command line, the operator and the pods; pure functions.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from kubefit.api.v1alpha1 import TrainingJob
 
 _LONGEST_INPUT = 60
 _BRANCH = re.compile(
@@ -28,6 +31,16 @@ _KINDS = {
 _TYPE_ERROR = re.compile(rf"({'|'.join(_KINDS)})(_type|_parsing|_from_float|_from_date_parsing)")
 _NAMES_ITS_FIELD = re.compile(r"[A-Za-z][\w.]*: ")
 _QUOTED = re.compile(r"'([^']*)'")
+
+
+def read_job(document: object) -> TrainingJob:
+    """The TrainingJob in a parsed YAML or JSON document, as strict about types as the API server.
+
+    Raises:
+        ValidationError: it is none; `explain` tells why.
+
+    """
+    return TrainingJob.model_validate_json(json.dumps(document, default=str), strict=True)
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from kubefit.generate.chart import chart_readme, chart_yaml, crd_template
 from kubefit.generate.crd import crd
 from kubefit.generate.editor import editor_schema, plain_schema
+from kubefit.generate.metrics import metrics_md
 from kubefit.generate.reference import trainingjob_md, workers_md
 from kubefit.generate.text import YAML_NOTICE, to_json, to_yaml
 from kubefit.generate.values import Values, values_yaml
@@ -20,6 +21,7 @@ FILES: dict[str, Callable[[], str]] = {
     "charts/kubefit/templates/crd.yaml": crd_template,
     "docs/reference/trainingjob.md": trainingjob_md,
     "docs/reference/workers.md": workers_md,
+    "docs/reference/metrics.md": metrics_md,
     "docs/schema/trainingjob.json": lambda: to_json(editor_schema()),
 }
 """Path below the repository and what makes its text."""

@@ -1,12 +1,13 @@
 """Every refusal of a TrainingJob is one sentence that starts with the path of its field."""
 
 import copy
+import datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from kubefit.api.errors import explain, field_path
+from kubefit.api.errors import explain, field_path, read_job
 from kubefit.api.v1alpha1 import TrainingJob
 
 GOOD: dict[str, Any] = {
@@ -45,6 +46,13 @@ REFUSALS: list[tuple[str, object, str]] = [
     ("spec.workers", 5000, "spec.workers: 5000 is more than 1024"),
     ("spec.workers", [2], "spec.workers: a list is not a whole number"),
     ("spec.workers", 1.5, "spec.workers: 1.5 is not a whole number"),
+    ("spec.workers", "2", "spec.workers: '2' is not a whole number"),
+    (
+        "spec.tensorboard",
+        {"enabled": "yes"},
+        "spec.tensorboard.enabled: 'yes' is not true or false",
+    ),
+    ("spec.image", 3, "spec.image: 3 is not a string"),
     ("spec.wrokers", 2, "spec.wrokers: unknown field"),
     ("spec.storage", ABSENT, "spec.storage: is required"),
     ("spec.storage", {}, "spec.storage: set exactly one of claim and create"),
@@ -130,14 +138,14 @@ def test_a_refusal_names_the_field_and_what_was_seen(
     path: str, value: object, sentence: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
-        TrainingJob.model_validate(changed(path, value))
+        read_job(changed(path, value))
     assert explain(caught.value) == [sentence]
 
 
 def test_an_unknown_backbone_lists_the_known_ones_and_the_nearest() -> None:
     job = changed("spec.recipe.model", {"backbone": {"name": "Resnet50"}})
     with pytest.raises(ValidationError) as caught:
-        TrainingJob.model_validate(job)
+        read_job(job)
     (sentence,) = explain(caught.value)
     assert sentence.startswith(
         "spec.recipe.model.backbone.name: 'Resnet50' is not one of ConvNeXtTiny, DenseNet121, "
@@ -149,7 +157,7 @@ def test_every_fault_has_its_own_sentence() -> None:
     job = changed("spec.workers", 0)
     job["spec"]["recipe"]["training"]["epochs"] = -3
     with pytest.raises(ValidationError) as caught:
-        TrainingJob.model_validate(job)
+        read_job(job)
     assert explain(caught.value) == [
         "spec.workers: 0 is less than 1",
         "spec.recipe.training.epochs: -3 is less than 1",
@@ -158,7 +166,7 @@ def test_every_fault_has_its_own_sentence() -> None:
 
 def test_a_document_that_is_no_mapping_is_refused_in_words() -> None:
     with pytest.raises(ValidationError) as caught:
-        TrainingJob.model_validate("hello")
+        read_job("hello")
     assert explain(caught.value) == ["'hello' is not a mapping"]
 
 
@@ -171,10 +179,20 @@ def test_text_that_is_no_json_is_refused_in_words() -> None:
 
 def test_a_long_value_is_cut() -> None:
     with pytest.raises(ValidationError) as caught:
-        TrainingJob.model_validate(changed("spec.workers", "x" * 500))
+        read_job(changed("spec.workers", "x" * 500))
     (sentence,) = explain(caught.value)
     assert len(sentence) < 120
 
 
 def test_list_positions_are_written_in_brackets() -> None:
     assert field_path(("spec", "blocks", 2, "conv")) == "spec.blocks[2].conv"
+
+
+def test_a_date_that_yaml_made_of_a_text_is_named() -> None:
+    with pytest.raises(ValidationError) as caught:
+        read_job(changed("spec.workers", datetime.date(2026, 1, 2)))
+    assert explain(caught.value) == ["spec.workers: '2026-01-02' is not a whole number"]
+
+
+def test_a_good_job_is_read() -> None:
+    assert read_job(GOOD).spec.workers == 2

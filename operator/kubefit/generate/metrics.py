@@ -1,0 +1,55 @@
+"""The reference of the metrics: what operator and workers really export, asked of themselves."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from prometheus_client import Metric
+
+from kubefit.api.contract import RunConfig, TrainerPhase, TrainerReport
+from kubefit.generate.reference import table
+from kubefit.generate.text import MARKDOWN_NOTICE
+from kubefit_trainer.agent.metrics import registry
+from kubefit_trainer.agent.state import State
+
+_SUFFIX = {"counter": "_total", "info": "_info"}
+
+
+def metrics_md() -> str:
+    """Name, type, labels and meaning of every metric."""
+    header = ("Metric", "Type", "Labels", "Meaning")
+    return "\n".join(
+        [
+            MARKDOWN_NOTICE,
+            "# Metrics\n",
+            "## Workers\n",
+            "Every worker serves these on the port named `metrics`; they end with its pod.\n",
+            table(header, rows(worker_metrics())),
+        ]
+    )
+
+
+def rows(metrics: Iterable[Metric]) -> Iterator[tuple[str, ...]]:
+    """One row per metric."""
+    for metric in metrics:
+        labels = dict.fromkeys(name for sample in metric.samples for name in sample.labels)
+        labels.pop("le", None)
+        yield (
+            f"`{metric.name}{_SUFFIX.get(metric.type, '')}`",
+            metric.type,
+            ", ".join(f"`{name}`" for name in labels),
+            metric.documentation,
+        )
+
+
+def worker_metrics() -> list[Metric]:
+    """What a worker exports once it has trained a step."""
+    config = RunConfig(namespace="default", name="digits", workers=1, hosts="digits", job_dir="/")
+    report = TrainerReport(
+        phase=TrainerPhase.TRAINING, epoch=1, step=1, loss=1.0, metrics={"accuracy": 0.5}, updated=0
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        progress = Path(folder) / "progress.json"
+        progress.write_text(report.model_dump_json(by_alias=True), encoding="utf-8")
+        state = State(rank=0, workers=1, attempt=1, progress_file=progress)
+        return list(registry(config, state).collect())
