@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubefit.api.contract import Failure, RunConfig, TrainerPhase
+from kubefit.api.contract import ExitCode, Failure, RunConfig, TrainerPhase
 from kubefit.api.names import Env
 from kubefit.api.version import __version__
 from kubefit_trainer import lifeline, report, script
@@ -73,7 +73,7 @@ def main() -> None:
             program=path,
             label=program.label if program else "",
         )
-        if not isinstance(error, SystemExit):
+        if failure is not None and _worth_a_traceback(error, failure):
             frames = classify.of_program(error.__traceback__, path)
             traceback.print_exception(type(error), error, frames)
     _leave(failure, start, reporter)
@@ -129,11 +129,28 @@ def _run_program(strategy: Any, program: script.Program, path: Path, args: list[
                 raise
 
 
+def _worth_a_traceback(error: BaseException, failure: Failure) -> bool:
+    """That of a lost peer shows where this worker waited, which is nobody's fault."""
+    return not isinstance(error, SystemExit) and failure.exit_code != ExitCode.PEER_LOST
+
+
+def _tell_peers(failure: Failure) -> None:
+    """Makes the others fail now: without a word they would wait for this worker's heartbeat."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    from kubefit_trainer.keras_multiworker import cluster
+
+    if cluster.current() is not None and failure.exit_code != ExitCode.PEER_LOST:
+        context.context().report_error_to_cluster(int(tf.errors.ABORTED), failure.message)
+
+
 def _leave(failure: Failure | None, start: Start, reporter: Reporter) -> None:
     """Ends the process even if threads of TensorFlow or of the program do not want to."""
     if failure is not None:
         report.write(start.failure_file, failure)
         reporter.phase(reporter.report.phase)
+        _tell_peers(failure)
     code = failure.exit_code if failure else 0
     if failure is None:
         late = threading.Timer(_EXIT_SECONDS, os._exit, args=(code,))
