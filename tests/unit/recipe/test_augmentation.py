@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from kubefit.api.recipe import Augmentation, Flip
 from kubefit_trainer.recipe import augmentation
 
 SIZE = (6, 8)
 
 
-def augmented(spec: Augmentation, images: np.ndarray, ids: list[int], *, epoch: int = 0) -> np.ndarray:
+def augmented(
+    spec: Augmentation, images: np.ndarray, ids: list[int], *, epoch: int = 0
+) -> np.ndarray:
     drawn = augmentation.draw(spec, np.array(ids, np.int64), size=SIZE, seed=5, epoch=epoch)
     return augmentation.apply(
         spec, tf.constant(images), transforms=drawn.transforms, contrast=drawn.contrast
@@ -19,9 +22,7 @@ def images_of(ids: list[int]) -> np.ndarray:
     return pixels.astype(np.float32)
 
 
-ALL = Augmentation(
-    flip=Flip.BOTH, rotation=30, zoom=0.3, translation=0.2, crop=0.3, contrast=0.4
-)
+ALL = Augmentation(flip=Flip.BOTH, rotation=30, zoom=0.3, translation=0.2, crop=0.3, contrast=0.4)
 
 
 def test_an_image_is_changed_alike_whatever_batch_it_is_in() -> None:

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from kubefit_trainer.recipe import order
 from kubefit_trainer.recipe.order import Shard
 from kubefit_trainer.recipe.randomness import Stream, permutation, uniforms
@@ -21,8 +22,12 @@ def test_every_sample_is_seen_once_a_pass(workers: int, samples: int, batch: int
     ids = np.arange(samples) * 10
     shards = [Shard(rank=r, workers=workers) for r in range(workers)]
     for epoch in range(3):
-        seen = [i for step in one_pass(shards, ids, seed=1, batch=batch, epoch=epoch)
-                for part in step for i in part]
+        seen = [
+            i
+            for step in one_pass(shards, ids, seed=1, batch=batch, epoch=epoch)
+            for part in step
+            for i in part
+        ]
         assert sorted(seen) == list(ids)
 
 
@@ -32,7 +37,8 @@ def test_global_batches_hold_the_same_samples_on_any_number_of_workers(workers: 
     alone = list(one_pass([Shard(rank=0, workers=1)], ids, seed=4, batch=12, epoch=1))
     shards = [Shard(rank=r, workers=workers) for r in range(workers)]
     together = list(one_pass(shards, ids, seed=4, batch=12, epoch=1))
-    assert [sorted(step[0]) for step in alone] == [sorted(sum(step, [])) for step in together]
+    joined = [sorted(i for part in step for i in part) for step in together]
+    assert joined == [sorted(step[0]) for step in alone]
 
 
 def test_all_workers_have_the_same_number_of_steps_though_rows_run_out() -> None:

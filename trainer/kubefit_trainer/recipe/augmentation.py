@@ -82,7 +82,7 @@ def apply(
 ) -> tf.Tensor:
     """Augmented images; `images` is float32 (batch, height, width, channels) of 0 to 255."""
     if has_geometry(spec):
-        images = tf.raw_ops.ImageProjectiveTransformV3(
+        resampled = tf.raw_ops.ImageProjectiveTransformV3(
             images=images,
             transforms=transforms,
             output_shape=tf.shape(images)[1:3],
@@ -90,6 +90,7 @@ def apply(
             interpolation="BILINEAR",
             fill_mode="REFLECT",
         )
+        images = tf.ensure_shape(resampled, images.shape)
     if spec.contrast:
         mean = tf.reduce_mean(images, axis=[1, 2], keepdims=True)
         factor = contrast[:, None, None, None]

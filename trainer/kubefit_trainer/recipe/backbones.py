@@ -80,8 +80,8 @@ def _downloaded(spec: PretrainedBackbone, input_shape: tuple[int, int, int]) -> 
     # Keras raises a bare Exception where the download fails.
     except Exception as error:
         raise ConfigurationError(
-            f"{FIELD}: the imagenet weights of {spec.name} cannot be downloaded ({error}); put the"
-            " file on the volume and give its path"
+            f"{FIELD}: the imagenet weights of {spec.name} cannot be downloaded"
+            f" ({_first_line(error)}); put the file on the volume and give its path"
         ) from error
 
 
@@ -93,9 +93,14 @@ def _from_file(
         model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise ConfigurationError(
-            f"{FIELD}: {path} does not hold weights of {spec.name} without its top: {error}"
+            f"{FIELD}: {path} does not hold weights of {spec.name} without its top:"
+            f" {_first_line(error)}"
         ) from error
     return model
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def features(

@@ -3,46 +3,36 @@
 Knows the sequence and nothing else: data, model, fit, evaluation, export.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from kubefit.api.contract import JobFiles, RunConfig
 from kubefit.api.recipe import Recipe
 from kubefit_trainer.export import saved
-from kubefit_trainer.recipe import backbones, network, order, pipeline
+from kubefit_trainer.recipe import backbones, network
 from kubefit_trainer.recipe.epoch_log import EpochLog
-from kubefit_trainer.recipe.order import Shard, Split
-from kubefit_trainer.recipe.sources import Source, open_source
+from kubefit_trainer.recipe.inputs import (
+    Chosen,
+    Inputs,
+    evaluation_dataset,
+    open_inputs,
+    training_dataset,
+)
+from kubefit_trainer.recipe.sources import explain_unreadable
 
 _EXPORT_SAMPLES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """Images that are only looked at: those of validation or test."""
-
-    source: Source
-    samples: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inputs:
-    train: Source
-    split: Split
-    validation: _Held | None
-    evaluation: _Held | None
 
 
 def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
     """Trains, evaluates and exports what `config.recipe` describes.
 
-    To be called outside the scope of `strategy`, on every worker.
+    To be called on every worker, outside the scope of `strategy`: the chief reloads the exported
+    model alone, and a variable made in the scope would wait for all the others.
 
     Raises:
         ConfigurationError: the data or the weights cannot be used.
@@ -51,34 +41,25 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
     recipe = config.recipe
     if recipe is None:
         raise ValueError("the run configuration has no recipe")
+    if tf.distribute.has_strategy():
+        raise RuntimeError("a recipe is to be run outside the scope of the strategy")
     volume = Path(config.volume_dir)
     files = JobFiles(PurePosixPath(config.job_dir))
-    inputs = _open(recipe, volume)
-    model = _build(recipe, strategy, volume=volume, classes=len(inputs.train.classes))
-    _fit(model, recipe, inputs, strategy=strategy, files=files, chief=rank == 0)
-    _evaluate(model, recipe, inputs.evaluation, strategy=strategy)
+    inputs = open_inputs(recipe, volume)
+    model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
+    callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
+    with _unreadable_explained(recipe, inputs):
+        fit(model, recipe, inputs, strategy=strategy, callbacks=callbacks)
+        if inputs.evaluation is not None:
+            evaluate(model, recipe, inputs.evaluation, strategy=strategy)
     if rank == 0:
-        _export(model, inputs, Path(files.export))
+        _export(model, inputs.train, Path(files.export))
 
 
-def _open(recipe: Recipe, volume: Path) -> _Inputs:
-    data = recipe.data
-    train = open_source(data.train, data, volume=volume, field="spec.recipe.data.train")
-    parts = order.split(len(train.labels), data.validation_split, seed=recipe.training.seed)
-    validation = _Held(source=train, samples=parts.validation) if len(parts.validation) else None
-    if data.test is None:
-        evaluation = validation
-    else:
-        test = open_source(
-            data.test, data, volume=volume, field="spec.recipe.data.test", classes=train.classes
-        )
-        evaluation = _Held(source=test, samples=np.arange(len(test.labels)))
-    return _Inputs(train=train, split=parts, validation=validation, evaluation=evaluation)
-
-
-def _build(
+def build(
     recipe: Recipe, strategy: tf.distribute.Strategy, *, volume: Path, classes: int
 ) -> keras.Model:
+    """The compiled model, with the same initial weights on every worker."""
     height, width = recipe.data.image_size
     weights = None
     if recipe.model.backbone is not None:
@@ -92,80 +73,67 @@ def _build(
         return network.build(recipe, classes=classes, weights=weights)
 
 
-def _distribute(
-    strategy: tf.distribute.Strategy, batches: Callable[[Shard], tf.data.Dataset]
-) -> tf.data.Dataset:
-    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        pipelines = context.num_input_pipelines
-        return batches(
-            Shard(
-                rank=context.input_pipeline_id,
-                workers=pipelines,
-                replicas=context.num_replicas_in_sync // pipelines,
-            )
-        )
-
-    return strategy.distribute_datasets_from_function(of_worker)
-
-
-def _fit(
+def fit(
     model: keras.Model,
     recipe: Recipe,
-    inputs: _Inputs,
+    inputs: Inputs,
     *,
     strategy: tf.distribute.Strategy,
-    files: JobFiles,
-    chief: bool,
+    callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    training, samples = recipe.training, inputs.split.training
-    a_pass = order.steps(len(samples), training.global_batch_size)
-    steps = training.steps_per_epoch or a_pass
-    validation = inputs.validation
-    callbacks: list[keras.callbacks.Callback] = []
-    if chief:
-        examples = len(samples) if steps == a_pass else steps * training.global_batch_size
-        callbacks += [
-            keras.callbacks.TensorBoard(log_dir=str(files.tensorboard), write_graph=False),
-            EpochLog(epochs=training.epochs, examples_per_epoch=examples),
-        ]
+    """Trains for all epochs; validates after each where there is something to validate on."""
+    held = inputs.validation
     model.fit(
-        _distribute(
-            strategy,
-            lambda shard: pipeline.training_batches(inputs.train, samples, recipe, shard=shard),
-        ),
-        epochs=training.epochs,
-        steps_per_epoch=steps,
-        validation_data=validation and _held_batches(validation, recipe, strategy),
-        validation_steps=validation
-        and order.steps(len(validation.samples), training.global_batch_size),
+        training_dataset(inputs.train, recipe, strategy),
+        epochs=recipe.training.epochs,
+        steps_per_epoch=recipe.training.steps_per_epoch or inputs.train.steps(recipe),
+        validation_data=held and evaluation_dataset(held, recipe, strategy),
+        validation_steps=held and held.steps(recipe),
         callbacks=callbacks,
         shuffle=False,
         verbose=0,
     )
 
 
-def _held_batches(held: _Held, recipe: Recipe, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
-    return _distribute(
-        strategy,
-        lambda shard: pipeline.evaluation_batches(held.source, held.samples, recipe, shard=shard),
-    )
-
-
-def _evaluate(
-    model: keras.Model, recipe: Recipe, held: _Held | None, *, strategy: tf.distribute.Strategy
+def evaluate(
+    model: keras.Model, recipe: Recipe, chosen: Chosen, *, strategy: tf.distribute.Strategy
 ) -> dict[str, float]:
-    if held is None:
-        return {}
+    """Loss and accuracy over each of the chosen samples, once."""
     metrics = model.evaluate(
-        _held_batches(held, recipe, strategy),
-        steps=order.steps(len(held.samples), recipe.training.global_batch_size),
+        evaluation_dataset(chosen, recipe, strategy),
+        steps=chosen.steps(recipe),
         return_dict=True,
         verbose=0,
     )
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _export(model: keras.Model, inputs: _Inputs, folder: Path) -> None:
-    pixels = tf.function(inputs.train.load)(tf.constant(inputs.split.training[:_EXPORT_SAMPLES]))
-    samples = pixels.numpy().astype(np.float32)
-    saved.save(model, folder, classes=inputs.train.classes, samples=samples)
+def _chief_callbacks(
+    recipe: Recipe, inputs: Inputs, files: JobFiles
+) -> list[keras.callbacks.Callback]:
+    training, samples = recipe.training, len(inputs.train.samples)
+    steps = training.steps_per_epoch
+    return [
+        keras.callbacks.TensorBoard(log_dir=str(files.tensorboard), write_graph=False),
+        EpochLog(
+            epochs=training.epochs,
+            examples_per_epoch=steps * training.global_batch_size if steps else samples,
+        ),
+    ]
+
+
+@contextmanager
+def _unreadable_explained(recipe: Recipe, inputs: Inputs) -> Iterator[None]:
+    """Names the image file behind an error of TensorFlow's decoder."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        for source in inputs.sources():
+            explain_unreadable(source, recipe.data, cause=error)
+        raise
+
+
+def _export(model: keras.Model, train: Chosen, folder: Path) -> None:
+    load = tf.function(train.source.load)
+    samples = load(tf.constant(train.samples[:_EXPORT_SAMPLES])).numpy().astype(np.float32)
+    saved.save(model, folder, classes=train.source.classes, samples=samples)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kubefit.api.recipe import Data, Images
-from kubefit_trainer.preflight import archives, folders
+from kubefit_trainer.preflight import archives, folders, pictures
 from kubefit_trainer.recipe.cache import PixelCache
 
 CACHE_BYTES = 512 * 2**20
@@ -31,6 +31,8 @@ class Source:
     classes: list[str]
     files: list[str]
     """File of each sample; empty for an archive."""
+    field: str
+    """Path of the field that names the images."""
 
 
 def open_source(
@@ -67,6 +69,7 @@ def _from_folder(folder: Path, data: Data, *, field: str, classes: list[str] | N
         load=PixelCache(len(found.files), shape).wrap(decode) if small else decode,
         classes=names,
         files=found.files,
+        field=field,
     )
 
 
@@ -76,18 +79,41 @@ def decode_file(path: tf.Tensor, data: Data) -> tf.Tensor:
     return _resized(_recoloured(image, data.channels), data)
 
 
+def explain_unreadable(source: Source, data: Data, *, cause: Exception) -> None:
+    """Looks for a file that cannot be decoded; returns where all can.
+
+    Raises:
+        ConfigurationError: naming the first such file.
+
+    """
+    for file in source.files:
+        try:
+            decode_file(tf.constant(file), data)
+        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+            reason = error.message.splitlines()[0]
+            raise pictures.unreadable(file, field=source.field, reason=reason) from cause
+
+
 def _recoloured(images: tf.Tensor, channels: int) -> tf.Tensor:
     """Drops transparency and converts between gray and RGB; any number of leading dimensions."""
-    present = tf.shape(images)[-1]
+    gray = tf.shape(images)[-1] < 3 if images.shape[-1] is None else images.shape[-1] < 3
     if channels == 1:
-        return tf.cond(
-            present < 3,
+        return _either(
+            gray,
             lambda: images[..., :1],
             lambda: tf.image.rgb_to_grayscale(images[..., :3]),
         )
-    return tf.cond(
-        present < 3, lambda: tf.repeat(images[..., :1], 3, axis=-1), lambda: images[..., :3]
-    )
+    return _either(gray, lambda: tf.repeat(images[..., :1], 3, axis=-1), lambda: images[..., :3])
+
+
+def _either(
+    condition: tf.Tensor | bool,
+    then: Callable[[], tf.Tensor],
+    otherwise: Callable[[], tf.Tensor],
+) -> tf.Tensor:
+    if isinstance(condition, bool):
+        return then() if condition else otherwise()
+    return tf.cond(condition, then, otherwise)
 
 
 def _resized(images: tf.Tensor, data: Data) -> tf.Tensor:
@@ -111,4 +137,5 @@ def _from_archive(
         load=lambda ids: _resized(_recoloured(tf.gather(pixels, ids), data.channels), data),
         classes=names,
         files=[],
+        field=field,
     )

@@ -1,0 +1,100 @@
+"""Recipes that a group of workers trains; each reports what it saw and what came out."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kubefit.api.recipe import Recipe
+from kubefit_trainer import keras_multiworker
+from kubefit_trainer.recipe import inputs, job
+
+SAMPLES = 37
+BATCH = 8
+EPOCHS = 3
+
+
+def recipe(blocks: list[dict[str, object]], **training: object) -> dict[str, object]:
+    return {
+        "data": {
+            "train": {"npz": "train.npz"},
+            "test": {"npz": "train.npz"},
+            "imageSize": [8, 8],
+            "channels": 1,
+        },
+        "model": {"blocks": blocks},
+        "training": {"epochs": EPOCHS, "globalBatchSize": BATCH, "seed": 3, **training},
+    }
+
+
+PLAIN = [{"conv": 4}, {"pool": 2}, {"flatten": True}, {"dense": 8}]
+
+
+def scenario_plain(directory):
+    return trained(recipe(PLAIN), directory)
+
+
+def scenario_steps(directory):
+    return trained(recipe(PLAIN, stepsPerEpoch=2), directory)
+
+
+def scenario_short_last_batch(directory):
+    return trained(recipe(PLAIN, globalBatchSize=36, epochs=1), directory)
+
+
+def scenario_batch_norm(directory):
+    blocks = [{"conv": 4}, {"batchNorm": True}, {"pool": 2}, {"flatten": True}, {"dropout": 0.2}]
+    return trained(recipe(blocks), directory)
+
+
+def scenario_validation(directory):
+    whole = recipe(PLAIN)
+    whole["data"]["validationSplit"] = 0.3
+    del whole["data"]["test"]
+    return trained(whole, directory)
+
+
+def scenario_augmented(directory):
+    whole = recipe(PLAIN)
+    whole["augmentation"] = {"flip": "both", "rotation": 20, "zoom": 0.2, "contrast": 0.3}
+    return trained(whole, directory)
+
+
+def trained(whole, directory):
+    parsed = Recipe.model_validate(whole)
+    volume = directory / f"volume-{keras_multiworker.rank()}"
+    write_archive(volume)
+    strategy = keras_multiworker.strategy()
+    data = inputs.open_inputs(parsed, volume)
+    classes = len(data.train.source.classes)
+    model = job.build(parsed, strategy, volume=volume, classes=classes)
+    seen: list[list[int]] = []
+    record_batches(model, seen)
+    job.fit(model, parsed, data, strategy=strategy, callbacks=[])
+    return {
+        "seen": seen,
+        "history": model.history.history,
+        "evaluation": job.evaluate(model, parsed, data.evaluation, strategy=strategy),
+        "weights": model.get_weights(),
+    }
+
+
+def write_archive(volume):
+    """The upper left pixel of image i is i + 1."""
+    volume.mkdir(exist_ok=True)
+    labels = np.arange(SAMPLES) % 3
+    noise = np.random.default_rng(0).integers(0, 100, (SAMPLES, 8, 8))
+    images = (noise + 60 * labels[:, None, None]).astype(np.uint8)
+    images[:, 0, 0] = np.arange(SAMPLES) + 1
+    np.savez(volume / "train.npz", x=images, y=labels)
+
+
+def record_batches(model: keras.Model, seen: list[list[int]]) -> None:
+    """Notes the samples of every training step; a row of zeros is padding."""
+    train_step = model.train_step
+
+    def recording_step(batch):
+        ids = tf.cast(batch[0][:, 0, 0, 0], tf.int32) - 1
+        tf.py_function(lambda x: seen.append([int(i) for i in x if i >= 0]), [ids], [])
+        return train_step(batch)
+
+    model.train_step = recording_step

@@ -1,0 +1,96 @@
+"""N workers give the numbers of one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.train
+
+SCENARIOS = Path(__file__).with_name("scenarios.py")
+SAMPLES, EPOCHS, STEPS = 37, 3, 5
+EXACT = ["plain", "steps", "short_last_batch", "validation", "augmented"]
+"""Scenarios whose numbers do not depend on how a batch is cut; batch statistics do."""
+
+Results = dict[int, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def results(worker_group: Callable[..., list[dict[str, Any]]]) -> Results:
+    return {workers: worker_group(SCENARIOS, workers=workers) for workers in (1, 2)}
+
+
+def epochs_of(worker: dict[str, Any]) -> list[list[list[int]]]:
+    return [worker["seen"][e * STEPS : (e + 1) * STEPS] for e in range(EPOCHS)]
+
+
+@pytest.mark.parametrize("scenario", EXACT)
+def test_losses_of_every_epoch_are_those_of_one_worker(results: Results, scenario: str) -> None:
+    alone = results[1][0][scenario]["history"]
+    for worker in results[2]:
+        history = worker[scenario]["history"]
+        assert set(history) == set(alone)
+        for name, values in alone.items():
+            np.testing.assert_allclose(history[name], values, rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("scenario", EXACT)
+def test_evaluation_is_that_of_one_worker(results: Results, scenario: str) -> None:
+    alone = results[1][0][scenario]["evaluation"]
+    assert set(alone) == {"loss", "accuracy"}
+    for worker in results[2]:
+        for name, value in alone.items():
+            found = worker[scenario]["evaluation"][name]
+            np.testing.assert_allclose(found, value, rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("scenario", [*EXACT, "batch_norm"])
+def test_weights_are_identical_on_all_workers(results: Results, scenario: str) -> None:
+    first, second = (worker[scenario]["weights"] for worker in results[2])
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("scenario", EXACT)
+def test_weights_are_those_of_one_worker(results: Results, scenario: str) -> None:
+    alone, together = (results[workers][0][scenario]["weights"] for workers in (1, 2))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+
+
+def test_training_lowers_the_loss(results: Results) -> None:
+    losses = results[1][0]["plain"]["history"]["loss"]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_sample_is_seen_exactly_once_an_epoch(results: Results, workers: int) -> None:
+    group = [epochs_of(worker["plain"]) for worker in results[workers]]
+    for epoch in range(EPOCHS):
+        seen = [i for worker in group for step in worker[epoch] for i in step]
+        assert sorted(seen) == list(range(SAMPLES))
+
+
+def test_every_step_has_the_samples_of_one_worker(results: Results) -> None:
+    alone = results[1][0]["plain"]["seen"]
+    first, second = (worker["plain"]["seen"] for worker in results[2])
+    assert len(alone) == len(first) == len(second) == EPOCHS * STEPS
+    for one, left, right in zip(alone, first, second, strict=True):
+        assert sorted(one) == sorted(left + right)
+
+
+def test_epochs_of_given_steps_go_on_in_the_same_pass(results: Results) -> None:
+    whole, cut = (results[1][0][name]["seen"] for name in ("plain", "steps"))
+    assert cut == whole[: 2 * EPOCHS]
+
+
+def test_a_worker_may_get_no_row_of_the_last_batch(results: Results) -> None:
+    last = [worker["short_last_batch"]["seen"][1] for worker in results[2]]
+    assert [len(step) for step in last] == [1, 0]
+
+
+def test_validation_samples_are_never_trained_on(results: Results) -> None:
+    seen = {i for w in results[2] for step in w["validation"]["seen"] for i in step}
+    assert len(seen) == SAMPLES - round(0.3 * SAMPLES)

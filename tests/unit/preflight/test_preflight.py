@@ -1,0 +1,317 @@
+"""What `preflight.check` says of jobs that cannot work, before TensorFlow starts."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kubefit.api.contract import RunConfig
+from kubefit_trainer import preflight
+
+Change = Callable[[dict[str, Any], Path], None]
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """Five images of each of two classes in folders, and six of three in an archive."""
+    for name in ("cats", "dogs"):
+        for i in range(5):
+            file = tmp_path / "pets" / name / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (10, 8), (i, 0, 0)).save(file)
+    archive(tmp_path)
+    return tmp_path
+
+
+def archive(folder: Path, **arrays: np.ndarray) -> None:
+    images = np.zeros((6, 8, 8), np.uint8)
+    np.savez(folder / "set.npz", **{"x": images, "y": np.array([0, 1, 2, 0, 1, 2]), **arrays})
+
+
+def config(volume: Path, *, workers: int = 2, change: Change | None = None) -> RunConfig:
+    recipe: dict[str, Any] = {
+        "data": {"train": {"folder": "pets"}, "imageSize": [16, 16]},
+        "model": {"blocks": [{"conv": 4}, {"pool": 2}, {"flatten": True}, {"dense": 8}]},
+        "training": {"epochs": 1, "globalBatchSize": 4},
+    }
+    if change:
+        change(recipe, volume)
+    return RunConfig.model_validate(
+        {
+            "namespace": "default",
+            "name": "pets",
+            "workers": workers,
+            "hosts": "localhost",
+            "volumeDir": str(volume),
+            "jobDir": str(volume / "job"),
+            "recipe": recipe,
+        }
+    )
+
+
+def train(**images: str) -> Change:
+    return lambda recipe, _: recipe["data"].update(train=images)
+
+
+def with_archive(**arrays: np.ndarray) -> Change:
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        archive(volume, **arrays)
+        recipe["data"]["train"] = {"npz": "set.npz"}
+
+    return change
+
+
+def blocks(*wanted: dict[str, Any]) -> Change:
+    return lambda recipe, _: recipe.update(model={"blocks": list(wanted)})
+
+
+def backbone(size: int = 64, channels: int = 3, **wanted: Any) -> Change:
+    def change(recipe: dict[str, Any], _: Path) -> None:
+        recipe["model"] = {"backbone": {"weights": "none", **wanted}}
+        recipe["data"].update(imageSize=[size, size], channels=channels)
+
+    return change
+
+
+def output(output: str, loss: str = "auto") -> Change:
+    def change(recipe: dict[str, Any], _: Path) -> None:
+        recipe["model"]["output"] = output
+        recipe["training"]["loss"] = loss
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    return lambda recipe, volume: [change(recipe, volume) for change in changes] and None
+
+
+def folders(name: str, *below: str) -> Change:
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        for one in below or (".",):
+            (volume / name / one).mkdir(parents=True, exist_ok=True)
+        recipe["data"]["train"] = {"folder": name}
+
+    return change
+
+
+def spoiled(content: bytes, *, test: bool = False) -> Change:
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        file = volume / "spoiled" / "dogs" / "bad.png"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(content)
+        Image.new("L", (4, 4)).save(file.with_name("good.png"))
+        recipe["data"]["test" if test else "train"] = {"folder": "spoiled"}
+        if not test:
+            (volume / "spoiled" / "cats").mkdir()
+
+    return change
+
+
+def half_a_picture(recipe: dict[str, Any], volume: Path) -> None:
+    (volume / "set.npz").write_bytes(b"PK\x03\x04 nothing more")
+    recipe["data"]["train"] = {"npz": "set.npz"}
+
+
+GOOD: list[tuple[str, Change]] = [
+    ("class folders", lambda *_: None),
+    ("archive", train(npz="set.npz")),
+    ("test images", lambda recipe, _: recipe["data"].update(test={"folder": "pets"})),
+    ("labels of one byte", with_archive(y=np.array([0, 1, 1, 0, 2, 2], np.uint8))),
+    ("labels of big-endian numbers", with_archive(y=np.array([0, 1, 1, 0, 2, 2], ">i4"))),
+    ("colour archive", with_archive(x=np.zeros((6, 8, 8, 3), np.uint8))),
+    ("sigmoid for two classes", output("sigmoid", "binary_crossentropy")),
+    ("backbone", backbone(name="MobileNetV2")),
+    ("global pooling", blocks({"conv": 4}, {"globalPool": True})),
+    (
+        "a window as large as the map",
+        blocks({"pool": 16}, {"conv": 3, "kernel": 1}, {"flatten": True}),
+    ),
+]
+
+BAD: list[tuple[str, Change, str, str]] = [
+    ("missing folder", train(folder="nowhere"), "data.train.folder", "nowhere does not exist"),
+    ("a file for a folder", train(folder="set.npz"), "data.train.folder", "is not a folder"),
+    ("empty folder", folders("empty"), "data.train.folder", "no class folders"),
+    ("no images", folders("hollow", "a", "b"), "data.train.folder", "no image"),
+    ("missing archive", train(npz="none.npz"), "data.train.npz", "does not exist"),
+    ("folder for an archive", train(npz="pets"), "data.train.npz", "is not a file"),
+    ("no archive", train(npz="pets/cats/0.png"), "data.train.npz", "not a NumPy archive"),
+    ("cut archive", half_a_picture, "data.train.npz", "not a NumPy archive"),
+    (
+        "missing array",
+        lambda r, _: r["data"].update(train={"npz": "set.npz", "imagesKey": "pixels"}),
+        "data.train.npz",
+        "no array 'pixels', only x, y",
+    ),
+    ("fewer labels", with_archive(y=np.arange(5)), "data.train.npz", "6 images in 'x' but 5"),
+    ("labels of text", with_archive(y=np.array(list("abcabc"))), "data.train.npz", "integers"),
+    ("labels of floats", with_archive(y=np.ones(6)), "data.train.npz", "integers"),
+    ("negative label", with_archive(y=np.arange(6) - 1), "data.train.npz", "not -1"),
+    ("pixels of floats", with_archive(x=np.zeros((6, 8, 8))), "data.train.npz", "uint8"),
+    ("flat images", with_archive(x=np.zeros((6, 64), np.uint8)), "data.train.npz", "(6, 64)"),
+    (
+        "no samples",
+        with_archive(x=np.zeros((0, 8, 8), np.uint8), y=np.zeros(0, int)),
+        "data.train.npz",
+        "no images",
+    ),
+    ("not an image", spoiled(b"hello"), "data.train.folder", "bad.png cannot be read"),
+    ("empty image", spoiled(b""), "data.train.folder", "the file is empty"),
+    ("bad test image", spoiled(b"hello", test=True), "data.test.folder", "bad.png cannot be read"),
+    (
+        "unknown class in the test",
+        both(
+            folders("odd", "birds"),
+            lambda r, _: r["data"].update(train={"folder": "pets"}, test={"folder": "odd"}),
+        ),
+        "data.test.folder",
+        "'birds'",
+    ),
+    (
+        "unknown label in the test",
+        lambda r, _: r["data"].update(test={"npz": "set.npz"}),
+        "data.test.npz",
+        "label 2",
+    ),
+    (
+        "batch smaller than the workers",
+        lambda r, _: r["training"].update(globalBatchSize=1),
+        "training.globalBatchSize",
+        "1 is less than the 2 workers",
+    ),
+    (
+        "sigmoid for three classes",
+        both(train(npz="set.npz"), output("sigmoid")),
+        "model.output",
+        "exactly two classes, the training images have 3",
+    ),
+    (
+        "binary loss for softmax",
+        output("softmax", "binary_crossentropy"),
+        "training.loss",
+        "output sigmoid",
+    ),
+    (
+        "categorical loss for sigmoid",
+        output("sigmoid", "sparse_categorical_crossentropy"),
+        "training.loss",
+        "output softmax",
+    ),
+    (
+        "blocks shrink the image to nothing",
+        blocks({"pool": 4}, {"conv": 4}, {"conv": 4}, {"flatten": True}),
+        "model.blocks[2]",
+        "conv of 3x3 does not fit a map of 2x2",
+    ),
+    (
+        "pooling larger than the image",
+        blocks({"pool": 17}, {"flatten": True}),
+        "model.blocks[0]",
+        "pool of 17x17 does not fit a map of 16x16",
+    ),
+    ("no flatten before dense", blocks({"conv": 4}, {"dense": 8}), "model.blocks[1]", "flatten"),
+    ("no flatten at the end", blocks({"conv": 4}), "model.blocks", "14x14"),
+    (
+        "convolution of a vector",
+        blocks({"flatten": True}, {"conv": 4}),
+        "model.blocks[1]",
+        "cannot follow",
+    ),
+    (
+        "small image for a backbone",
+        backbone(size=70, name="Xception"),
+        "data.imageSize",
+        "at least 71x71",
+    ),
+    (
+        "gray image for a backbone",
+        backbone(channels=1, name="ResNet50"),
+        "data.channels",
+        "3 channels",
+    ),
+    (
+        "missing weights",
+        backbone(name="ResNet50", weights="w.h5"),
+        "model.backbone.weights",
+        "w.h5 is not a file",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change"), [c for _, c in GOOD], ids=[name for name, _ in GOOD])
+def test_a_sound_job_passes_on_every_rank(volume: Path, change: Change) -> None:
+    sound = config(volume, change=change)
+    assert [preflight.check(sound, rank) for rank in range(2)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD]
+)
+def test_a_bad_job_is_named_in_one_sentence(
+    volume: Path, change: Change, field: str, words: str
+) -> None:
+    bad = config(volume, change=change)
+    said = [s for s in (preflight.check(bad, rank) for rank in range(2)) if s]
+    assert said
+    for sentence in said:
+        assert sentence.startswith(f"spec.recipe.{field}: ")
+        assert words in sentence
+        assert "\n" not in sentence
+
+
+def test_one_class_is_too_few(volume: Path) -> None:
+    said = preflight.check(config(volume, change=folders("alone", "cats")), 0)
+    assert said is not None
+    assert "no image" in said
+    Image.new("L", (4, 4)).save(volume / "alone" / "cats" / "0.png")
+    said = preflight.check(config(volume, change=train(folder="alone")), 0)
+    assert said is not None
+    assert said.startswith("spec.recipe.data.train: 1 class ")
+
+
+def test_more_workers_than_images_are_refused(volume: Path) -> None:
+    said = preflight.check(config(volume, workers=11), 0)
+    assert said == (
+        "spec.workers: 11 workers are more than the 10 training images (of 10, validationSplit 0)"
+    )
+
+
+def test_images_held_out_do_not_count_for_the_workers(volume: Path) -> None:
+    def halved(recipe: dict[str, Any], _: Path) -> None:
+        recipe["data"]["validationSplit"] = 0.5
+
+    said = preflight.check(config(volume, workers=6, change=halved), 0)
+    assert said is not None
+    assert said.startswith("spec.workers: 6 workers are more than the 5 training images")
+
+
+def test_each_rank_looks_at_its_own_images(volume: Path) -> None:
+    (volume / "pets" / "cats" / "1.png").write_bytes(b"broken")
+    job = config(volume)
+    assert preflight.check(job, 0) is None
+    assert "cats/1.png" in (preflight.check(job, 1) or "")
+
+
+def test_absolute_paths_are_taken_as_they_are(volume: Path, tmp_path: Path) -> None:
+    job = config(volume, change=train(folder=str(volume / "pets")))
+    assert preflight.check(job.model_copy(update={"volume_dir": "/nonexistent"}), 0) is None
+
+
+def test_a_job_without_a_recipe_passes(volume: Path) -> None:
+    assert preflight.check(config(volume).model_copy(update={"recipe": None}), 0) is None
+
+
+def test_neither_tensorflow_nor_numpy_is_imported() -> None:
+    program = (
+        "import sys; from kubefit_trainer import preflight;"
+        "print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

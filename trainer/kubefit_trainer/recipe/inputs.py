@@ -1,0 +1,95 @@
+"""The sets of images of a job and what each is for, handed to the strategy worker by worker."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from kubefit.api.recipe import Recipe
+from kubefit_trainer.recipe import order, pipeline
+from kubefit_trainer.recipe.order import Shard
+from kubefit_trainer.recipe.sources import Source, open_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Samples of a source, by number."""
+
+    source: Source
+    samples: NDArray[np.int64]
+
+    def steps(self, recipe: Recipe) -> int:
+        """Global batches in one pass."""
+        return order.steps(len(self.samples), recipe.training.global_batch_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a job trains on and looks at."""
+
+    train: Chosen
+    validation: Chosen | None
+    evaluation: Chosen | None
+    """For the evaluation after training: the test images, or else those of the validation."""
+
+    def sources(self) -> list[Source]:
+        """Every source once."""
+        used = [c.source for c in (self.train, self.evaluation) if c is not None]
+        return used if len(used) == 1 or used[0] is not used[1] else used[:1]
+
+
+def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
+    """Indexes the images of a recipe; relative paths are below `volume`.
+
+    Raises:
+        ConfigurationError: images are missing or unusable.
+
+    """
+    data = recipe.data
+    source = open_source(data.train, data, volume=volume, field="spec.recipe.data.train")
+    parts = order.split(len(source.labels), data.validation_split, seed=recipe.training.seed)
+    held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
+    evaluation = held
+    if data.test is not None:
+        test = open_source(
+            data.test, data, volume=volume, field="spec.recipe.data.test", classes=source.classes
+        )
+        evaluation = Chosen(source=test, samples=np.arange(len(test.labels)))
+    return Inputs(
+        train=Chosen(source=source, samples=parts.training),
+        validation=held,
+        evaluation=evaluation,
+    )
+
+
+def training_dataset(
+    chosen: Chosen, recipe: Recipe, strategy: tf.distribute.Strategy
+) -> tf.distribute.DistributedDataset:
+    """Endless augmented batches of every worker, in the order of (seed, pass)."""
+    return strategy.distribute_datasets_from_function(
+        lambda context: pipeline.training_batches(
+            chosen.source, chosen.samples, recipe, shard=_shard(context)
+        )
+    )
+
+
+def evaluation_dataset(
+    chosen: Chosen, recipe: Recipe, strategy: tf.distribute.Strategy
+) -> tf.distribute.DistributedDataset:
+    """Batches of every worker in fixed order, pass after pass."""
+    return strategy.distribute_datasets_from_function(
+        lambda context: pipeline.evaluation_batches(
+            chosen.source, chosen.samples, recipe, shard=_shard(context)
+        )
+    )
+
+
+def _shard(context: tf.distribute.InputContext) -> Shard:
+    pipelines = context.num_input_pipelines
+    return Shard(
+        rank=context.input_pipeline_id,
+        workers=pipelines,
+        replicas=context.num_replicas_in_sync // pipelines,
+    )
