@@ -28,6 +28,8 @@ def main() -> None:
     match arguments.command:
         case "kubeconfig":
             print(given or KUBECONFIG)
+        case "tools-path":
+            print(binaries.path("kubectl").parent)
         case "build":
             binaries.build()
         case "tools":
@@ -51,6 +53,7 @@ _COMMANDS = {
     "down": "take the cluster away without a trace",
     "kubeconfig": "print the path of its kubeconfig",
     "build": "build its programs into the cache",
+    "tools-path": "print the folder of helm and kubectl",
     "tools": "build helm and kubectl into the cache",
     "test-packages": "install Prometheus and Chromium, which tests use",
     "images": "build the project's images",
