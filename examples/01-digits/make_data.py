@@ -2,7 +2,8 @@
 
     python make_data.py FOLDER
 
-Every fifth digit is for the test. The same files come out every time.
+Images are enlarged from 8x8 to 16x16 pixels. Every fifth digit is for the test. The same files come
+out every time.
 """
 
 import sys
@@ -19,7 +20,7 @@ def main(folder: Path) -> None:
     for i, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
         target = folder / ("test" if i % 5 == 0 else "train") / str(label)
         target.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(target / f"{i:04}.png")
+        Image.fromarray(image).resize((16, 16)).save(target / f"{i:04}.png")
     print(f"{len(pixels)} images of 10 classes in {folder}")
 
 
