@@ -1,0 +1,151 @@
+"""A recipe from YAML to exported model, with the agents and processes that run in pods."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kubefit.api.names import Phase
+from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.client.local import LocalResult, run_local
+
+pytestmark = pytest.mark.train
+
+CLASSES = {"dark": 40, "light": 200, "middle": 120}
+EPOCHS = 2
+
+
+def write_images(folder: Path, *, each: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for name, level in CLASSES.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = random.normal(level, 10, (8, 8)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+
+
+def recipe() -> dict[str, Any]:
+    return {
+        "data": {
+            "train": {"folder": "train"},
+            "test": {"folder": "test"},
+            "validationSplit": 0.2,
+            "imageSize": [8, 8],
+            "channels": 1,
+        },
+        "augmentation": {"flip": "both", "rotation": 20, "crop": 0.1},
+        "model": {"blocks": [{"conv": 4}, {"batchNorm": True}, {"globalPool": True}]},
+        "training": {"epochs": EPOCHS, "globalBatchSize": 8, "learningRate": 0.05},
+    }
+
+
+def trained(volume: Path) -> tuple[LocalResult, list[str]]:
+    """The result of a run on two workers, and what the chief printed."""
+    job = TrainingJob.model_validate(
+        {
+            "metadata": {"name": "levels"},
+            "spec": {"workers": 2, "storage": {"claim": "none"}, "recipe": recipe()},
+        }
+    )
+    lines: list[str] = []
+
+    def on_line(rank: int, line: str) -> None:
+        if rank == 0:
+            lines.append(line)
+
+    result = run_local(
+        job,
+        volume_dir=volume,
+        runs_dir=volume / "runs",
+        on_status=lambda statuses: None,
+        on_line=on_line,
+    )
+    return result, lines
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, LocalResult, list[str]]:
+    volume = tmp_path_factory.mktemp("volume")
+    write_images(volume / "train", each=21, seed=0)
+    write_images(volume / "test", each=7, seed=1)
+    result, lines = trained(volume)
+    assert result.phase is Phase.SUCCEEDED, result.failure
+    return volume, result, lines
+
+
+def images_to_test(volume: Path) -> tuple[np.ndarray, np.ndarray]:
+    files = sorted((volume / "test").glob("*/*.png"))
+    labels = [sorted(CLASSES).index(file.parent.name) for file in files]
+    pixels = np.stack([np.asarray(Image.open(file), np.float32) for file in files])
+    return pixels[..., None], np.array(labels)
+
+
+def test_both_exports_have_the_reported_accuracy_and_loss(finished) -> None:
+    volume, result, _ = finished
+    pixels, labels = images_to_test(volume)
+    model = keras.models.load_model(result.job_dir / "export" / "model.keras")
+    served = tf.saved_model.load(str(result.job_dir / "export" / "saved_model" / "1"))
+    expected = model.predict(pixels, verbose=0)
+    np.testing.assert_allclose(served.serve(pixels), expected, rtol=1e-4, atol=1e-6)
+    accuracy = np.mean(expected.argmax(axis=1) == labels)
+    loss = -np.log(expected[np.arange(len(labels)), labels]).mean()
+    assert result.evaluation == {
+        "accuracy": pytest.approx(accuracy, rel=1e-4),
+        "loss": pytest.approx(loss, rel=1e-3),
+    }
+
+
+def test_class_names_lie_beside_the_model(finished) -> None:
+    _, result, _ = finished
+    names = json.loads((result.job_dir / "export" / "labels.json").read_text())
+    assert names == sorted(CLASSES)
+
+
+def test_only_the_chief_writes_curves(finished) -> None:
+    _, result, _ = finished
+    found = [path.parent.name for path in (result.job_dir / "tensorboard").rglob("events*")]
+    assert sorted(found) == ["train", "validation"]
+
+
+def test_curves_hold_the_losses_of_every_epoch(finished) -> None:
+    _, result, lines = finished
+    (events,) = (result.job_dir / "tensorboard" / "train").glob("events*")
+    losses = [
+        float(tf.make_ndarray(value.tensor))
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+        if value.tag == "epoch_loss"
+    ]
+    printed = [fields(line)["loss"] for line in lines if line.startswith("epoch=")]
+    assert [float(loss) for loss in printed] == pytest.approx(losses, rel=1e-4)
+    assert len(losses) == EPOCHS
+
+
+def fields(line: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in line.split())
+
+
+def test_the_chief_prints_one_line_an_epoch_that_programs_can_read(finished) -> None:
+    _, _, lines = finished
+    epochs = [fields(line) for line in lines if line.startswith("epoch=")]
+    assert [epoch["epoch"] for epoch in epochs] == ["1/2", "2/2"]
+    names = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert names < set(epochs[0])
+
+
+def test_an_image_that_breaks_off_is_named(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", each=6, seed=0)
+    write_images(tmp_path / "test", each=2, seed=1)
+    file = tmp_path / "train" / "light" / "3.png"
+    file.write_bytes(file.read_bytes()[:50])
+    result, _ = trained(tmp_path)
+    assert result.phase is Phase.FAILED
+    assert result.failure is not None
+    assert result.failure.reason == "ConfigurationError"
+    assert result.failure.message.startswith("spec.recipe.data.train.folder: ")
+    assert f"{file} cannot be read" in result.failure.message
