@@ -1,0 +1,52 @@
+"""`kubefit get NAME`: one job in a few lines: state, progress, cause, conditions."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.cli import screen
+from kubefit.cli.cluster import Context, JobName, Kubeconfig, Namespace, connect
+from kubefit.cli.documents import Output, print_document
+from kubefit.cli.progress import of_job
+from kubefit.cli.validate import summary
+
+
+def get(
+    name: JobName,
+    output: Annotated[Output | None, typer.Option("--output", "-o", help="Other format.")] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show one job: state, progress, conditions."""
+    cluster = connect(namespace, context, kubeconfig)
+    if output is not None:
+        print_document(cluster.document(name), output)
+        return
+    for label, text in describe(cluster.job(name)):
+        screen.out(f"{label:<14} {text}")
+
+
+def describe(job: TrainingJob) -> Iterator[tuple[str, str]]:
+    """Labels and texts."""
+    snapshot, status = of_job(job), job.status
+    yield "name", f"{job.metadata.namespace}/{job.metadata.name} ({summary(job)})"
+    yield "state", snapshot.phase
+    if snapshot.epoch:
+        yield "progress", f"{screen.epoch_of(snapshot)}  {screen.numbers(snapshot.logs)}"
+    if status.evaluation:
+        yield "evaluation", screen.numbers(status.evaluation)
+    if status.restarts:
+        yield "restarts", f"{status.restarts} of {job.spec.run_policy.max_restarts}"
+    if status.failure:
+        pod = f"{status.failure.pod}: " if status.failure.pod else ""
+        yield "failure", f"{status.failure.reason}: {pod}{status.failure.message}"
+    if status.tensorboard:
+        yield "tensorboard", status.tensorboard
+    for condition in status.conditions:
+        yield (
+            "condition",
+            f"{condition.type} {condition.status} {condition.reason}: {condition.message}",
+        )

@@ -1,0 +1,47 @@
+"""`kubefit validate FILE`: says what is wrong before anything is started or sent."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.cli import checks, manifest, screen
+from kubefit.cli.errors import CommandError
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(help="Manifest of a TrainingJob, or a Python program.")],
+    volume: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the content of the job's volume; its data are checked too."),
+    ] = None,
+) -> None:
+    """Check a file: schema, script, and with --volume the data."""
+    job = manifest.load(file, args=[])
+    left_out = check(file, job, volume=volume)
+    screen.out(f"{file}: {job.metadata.name} is a valid TrainingJob ({summary(job)})")
+    if left_out:
+        screen.out(left_out)
+
+
+def check(file: Path, job: TrainingJob, *, volume: Path | None) -> str:
+    """Checks script and data; returns what was left out.
+
+    Raises:
+        CommandError: on the first fault.
+
+    """
+    if volume is not None and not volume.is_dir():
+        raise CommandError(f"--volume: {volume} is not a folder")
+    checked = checks.check(job, volume=volume)
+    if checked.faults:
+        raise CommandError(*(f"{file}: {fault}" for fault in checked.faults))
+    return checked.left_out
+
+
+def summary(job: TrainingJob) -> str:
+    """`recipe, 2 workers`."""
+    workers = job.spec.workers
+    kind = "recipe" if job.spec.recipe else "script"
+    return f"{kind}, {workers} worker{'s' if workers != 1 else ''}"

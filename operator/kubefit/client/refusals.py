@@ -1,0 +1,96 @@
+"""Answers of an API server that refuses, in sentences for people.
+
+Pure functions of status code and body.
+"""
+
+import json
+import re
+from typing import Any
+
+from kubefit.api.names import PLURAL
+
+_SHOWN_VALUE = re.compile(r'^(Invalid|Unsupported|Required) value: (".*?": |\S+?: )?', re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')
+_DUPLICATE_FIELD = re.compile(r'duplicate field "([^"]+)"')
+
+
+class ClusterError(Exception):
+    """The cluster cannot do what was asked."""
+
+    def __init__(self, *sentences: str, hint: str = "") -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+        self.hint = hint
+
+
+class UnreachableError(ClusterError):
+    """The API server does not answer; it may later."""
+
+
+class JobNotFoundError(ClusterError):
+    """There is no job of that name."""
+
+
+class RefusedError(ClusterError):
+    """The API server refuses the job itself: one sentence per fault."""
+
+
+def refusal(code: int, body: bytes, *, path: str, namespace: str) -> ClusterError:
+    """The error for an answer with that code and body to a request of `path`."""
+    status = _status(body)
+    message = str(status.get("message") or body.decode(errors="replace").strip())
+    if code in (400, 422):
+        return RefusedError(*_faults(status, message))
+    if code == 404:
+        return _not_found(status, path=path, namespace=namespace, message=message)
+    if code in (401, 403):
+        return ClusterError(
+            f"the API server does not allow it: {message}",
+            hint="ask who runs the cluster for the role edit in this namespace",
+        )
+    if code in (429, 500, 502, 503, 504):
+        return UnreachableError(f"the API server is not ready ({code}): {message}")
+    return ClusterError(f"the API server refuses ({code}): {message}")
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _faults(status: dict[str, Any], message: str) -> list[str]:
+    causes = (status.get("details") or {}).get("causes") or []
+    if causes:
+        return list(dict.fromkeys(_fault(cause) for cause in causes))
+    unknown = [f"{field}: unknown field" for field in _UNKNOWN_FIELD.findall(message)]
+    twice = [f"{field}: is given twice" for field in _DUPLICATE_FIELD.findall(message)]
+    return [field.removeprefix(".") for field in unknown + twice] or [message]
+
+
+def _fault(cause: dict[str, Any]) -> str:
+    """`spec: set exactly one of recipe and script` from a cause of a Status."""
+    field, text = str(cause.get("field", "")), str(cause.get("message", ""))
+    text = _SHOWN_VALUE.sub("", text) if cause.get("reason") == "FieldValueInvalid" else text
+    text = text.removeprefix(f"{field} in body ")
+    if not field or field == "<nil>" or text.startswith(f"{field}:"):
+        return text
+    return f"{field}: {text}"
+
+
+def _not_found(status: dict[str, Any], *, path: str, namespace: str, message: str) -> ClusterError:
+    details = status.get("details") or {}
+    name = details.get("name")
+    if details.get("kind") == PLURAL and name:
+        return JobNotFoundError(
+            f"there is no TrainingJob {name} in namespace {namespace}",
+            hint="kubefit list -A shows the jobs of all namespaces",
+        )
+    if f"/{PLURAL}" in path and not name:
+        return ClusterError(
+            "this cluster does not know TrainingJobs",
+            hint="install KubeFit with its chart, see docs/quickstart.md",
+        )
+    return ClusterError(message)
