@@ -55,13 +55,10 @@ def down() -> None:
 
 
 def _forget_rules(table: str) -> None:
-    """Empties every table: a restore alone leaves tables that the saved text does not name."""
-    for name in ("raw", "mangle", "nat", "filter"):
-        for action in ("-F", "-X"):
-            subprocess.run([table, "-t", name, action], capture_output=True)
-        if subprocess.run(["nft", "--version"], capture_output=True).returncode == 0:
-            family = "ip" if table == "iptables" else "ip6"
-            subprocess.run(["nft", "delete", "table", family, name], capture_output=True)
+    """Removes every table: a restore alone leaves tables that the saved text does not name."""
+    family = "ip" if table == "iptables" else "ip6"
+    for line in _run("nft", "list", "tables", family).splitlines():
+        _run("nft", "delete", *line.split())
 
 
 def _read(setting: str) -> str | None:

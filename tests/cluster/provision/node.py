@@ -72,6 +72,8 @@ def remove_containers() -> None:
             Path(folder).rmdir()
     for folder in (RUN, Path("/var/lib/cni/networks/kubefit"), Path("/var/log/pods")):
         shutil.rmtree(folder, ignore_errors=True)
+    for link in (*Path("/var/log/containers").glob("*"), *Path("/var/lib/cni/results").glob("*")):
+        link.unlink()
 
 
 def _shims() -> set[int]:

@@ -10,6 +10,7 @@ NODE_PACKAGES = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "iptables": "iptables",
+    "nft": "nftables",
     "ip": "iproute2",
     "conntrack": "conntrack",
     "socat": "socat",
