@@ -44,12 +44,16 @@ def recipe() -> dict[str, Any]:
     }
 
 
-def trained(volume: Path) -> tuple[LocalResult, list[str]]:
+def trained(volume: Path, **changes: Any) -> tuple[LocalResult, list[str]]:
     """The result of a run on two workers, and what the chief printed."""
     job = TrainingJob.model_validate(
         {
             "metadata": {"name": "levels"},
-            "spec": {"workers": 2, "storage": {"claim": "none"}, "recipe": recipe()},
+            "spec": {
+                "workers": 2,
+                "storage": {"claim": "none"},
+                "recipe": {**recipe(), **changes},
+            },
         }
     )
     lines: list[str] = []
@@ -149,3 +153,22 @@ def test_an_image_that_breaks_off_is_named(tmp_path: Path) -> None:
     assert result.failure.reason == "ConfigurationError"
     assert result.failure.message.startswith("spec.recipe.data.train.folder: ")
     assert f"{file} cannot be read" in result.failure.message
+
+
+def test_a_frozen_backbone_keeps_the_weights_of_its_file(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", each=6, seed=0)
+    backbone = keras.applications.MobileNet(
+        include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg"
+    )
+    backbone.save_weights(tmp_path / "mobile.weights.h5")
+    result, _ = trained(
+        tmp_path,
+        data={"train": {"folder": "train"}, "imageSize": [32, 32]},
+        model={"backbone": {"name": "MobileNet", "weights": "mobile.weights.h5"}},
+    )
+    assert result.phase is Phase.SUCCEEDED, result.failure
+    assert result.evaluation == {}
+    model = keras.models.load_model(result.job_dir / "export" / "model.keras")
+    kept = model.get_layer("MobileNet").get_weights()
+    for one, other in zip(backbone.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(one, other)

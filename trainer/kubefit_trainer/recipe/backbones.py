@@ -3,6 +3,11 @@
 The preprocessing is part of the model, so that every model takes raw RGB pixels of 0 to 255.
 """
 
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -76,13 +81,22 @@ def load_weights(
 
 def _downloaded(spec: PretrainedBackbone, input_shape: tuple[int, int, int]) -> keras.Model:
     try:
-        return _construct(spec.name, input_shape, weights="imagenet")
+        with _alone_on_this_machine():
+            return _construct(spec.name, input_shape, weights="imagenet")
     # Keras raises a bare Exception where the download fails.
     except Exception as error:
         raise ConfigurationError(
             f"{FIELD}: the imagenet weights of {spec.name} cannot be downloaded"
             f" ({_first_line(error)}); put the file on the volume and give its path"
         ) from error
+
+
+@contextmanager
+def _alone_on_this_machine() -> Iterator[None]:
+    """Workers on one machine share Keras' cache, into which it downloads without a lock."""
+    with (Path(tempfile.gettempdir()) / f"kubefit-weights-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _from_file(

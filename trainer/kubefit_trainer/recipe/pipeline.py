@@ -69,7 +69,8 @@ def _dataset(
         images = augmentation.apply(spec, images, transforms=transforms, contrast=contrast)
         return images, tf.gather(labels, ids)
 
-    threads = len(os.sched_getaffinity(0))
+    # The agent sets it from the CPU limit of the container, which the affinity does not show.
+    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)))
     dataset = tf.data.Dataset.from_generator(
         elements,
         output_signature=(
@@ -80,7 +81,7 @@ def _dataset(
     )
     # Endless, so the strategy need not ask every worker at each step whether there is more.
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    dataset = dataset.map(load, num_parallel_calls=2).prefetch(2)
+    dataset = dataset.map(load, num_parallel_calls=threads).prefetch(2)
     return dataset.with_options(_options(threads))
 
 
