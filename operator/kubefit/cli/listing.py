@@ -52,6 +52,6 @@ def age(passed: datetime.timedelta) -> str:
     """`42s`, `7m`, `3h`, `12d`."""
     seconds = max(0, int(passed.total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size or (unit == "d" and seconds >= size):
+        if seconds >= 2 * size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
