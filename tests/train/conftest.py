@@ -7,6 +7,7 @@ named `scenario_*` of the file in each, in order, and returns what they returned
 import json
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,7 @@ def worker_environment(ports: Sequence[int], rank: int, extra: dict[str, str]) -
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "trainer"), str(REPOSITORY / "operator")]),
+        "PYTHONFAULTHANDLER": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_NUM_INTRAOP_THREADS": "1",
@@ -97,8 +99,14 @@ def wait_for_workers(
     finally:
         for process in processes:
             if process.poll() is None:
+                # With PYTHONFAULTHANDLER this leaves the stacks of all threads in its output.
+                process.send_signal(signal.SIGABRT)
+        for process in processes:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
                 process.kill()
-            process.wait()
+                process.wait()
 
 
 def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
@@ -112,7 +120,7 @@ def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
 @pytest.fixture(scope="session")
 def worker_group() -> Callable[..., list[dict[str, Any]]]:
     """Runs a file of scenarios on N workers; results by rank, then by scenario. Runs once."""
-    done: dict[Any, list[dict[str, Any]]] = {}
+    done: dict[Any, list[dict[str, Any]] | GroupFailedError] = {}
 
     def run(
         scenarios: Path | str, *, workers: int, only: str = "", env: dict[str, str] | None = None
@@ -120,8 +128,30 @@ def worker_group() -> Callable[..., list[dict[str, Any]]]:
         key = (str(scenarios), workers, only, tuple(sorted((env or {}).items())))
         if key not in done:
             with tempfile.TemporaryDirectory(prefix="worker-group-") as directory:
-                done[key] = _run_group(Path(scenarios), Path(directory), workers, only, env)
-        return done[key]
+                try:
+                    done[key] = _run_group(Path(scenarios), Path(directory), workers, only, env)
+                except GroupFailedError as error:
+                    done[key] = error
+        outcome = done[key]
+        if isinstance(outcome, GroupFailedError):
+            raise outcome
+        return outcome
+
+    return run
+
+
+@pytest.fixture
+def failing_group(tmp_path: Path) -> Callable[..., tuple[list[int | None], list[str]]]:
+    """Runs one scenario that must fail; exit codes and outputs by rank."""
+
+    def run(scenarios: Path, *, workers: int, only: str) -> tuple[list[int | None], list[str]]:
+        command = [str(HERE / "worker_main.py"), str(scenarios), str(tmp_path), only]
+        processes = start_workers(command, tmp_path, workers=workers, env={"RAISE": "1"})
+        codes = wait_for_workers(processes)
+        outputs = [
+            (tmp_path / f"worker-{rank}.log").read_text(errors="replace") for rank in range(workers)
+        ]
+        return codes, outputs
 
     return run
 

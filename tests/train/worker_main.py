@@ -6,9 +6,11 @@ A scenario is a function `scenario_<name>(directory)`; `directory` is shared by 
 """
 
 import importlib.util
+import os
 import pickle
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from kubefit_trainer import keras_multiworker
@@ -23,15 +25,24 @@ def main() -> None:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         names = [name for name in vars(module) if name.startswith("scenario_")]
-        results = {}
+        results, failed = {}, []
         for name in names:
             short = name.removeprefix("scenario_")
             if wanted and short not in wanted:
                 continue
             begun = time.monotonic()
             print(f"===== {short}", flush=True)
-            results[short] = getattr(module, name)(directory)
+            try:
+                results[short] = getattr(module, name)(directory)
+            except Exception:
+                if os.environ.get("RAISE"):
+                    raise
+                # The others fail alike or wait in vain; either way the group fails with this.
+                traceback.print_exc()
+                failed.append(short)
             print(f"===== {short}: {time.monotonic() - begun:.1f} s", flush=True)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
     path = directory / f"result-{keras_multiworker.rank()}.pickle"
     path.write_bytes(pickle.dumps(results))
 

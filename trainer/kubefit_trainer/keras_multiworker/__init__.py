@@ -14,6 +14,7 @@ Every process of the cluster runs the same program with its own TF_CONFIG.
 """
 
 from kubefit_trainer.keras_multiworker.batch_norm import sync_batch_norm
+from kubefit_trainer.keras_multiworker.cluster import outside_strategy
 from kubefit_trainer.keras_multiworker.errors import (
     DifferentDataError,
     DifferentProgramError,
@@ -22,6 +23,7 @@ from kubefit_trainer.keras_multiworker.errors import (
     UnsupportedProgramError,
     UnsupportedVersionError,
 )
+from kubefit_trainer.keras_multiworker.failures import explain
 from kubefit_trainer.keras_multiworker.setup import (
     barrier,
     finish,
@@ -41,9 +43,11 @@ __all__ = [
     "UnsupportedProgramError",
     "UnsupportedVersionError",
     "barrier",
+    "explain",
     "finish",
     "install",
     "is_chief",
+    "outside_strategy",
     "rank",
     "start",
     "strategy",

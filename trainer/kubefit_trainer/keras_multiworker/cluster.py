@@ -3,12 +3,16 @@
 TF_CONFIG is the only source; without it a process is a cluster of one, on the same code path.
 """
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.distribute import distribute_lib
+from tensorflow.python.framework import ops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,20 @@ def adopt(created: Any) -> None:
 def is_ours(candidate: Any) -> bool:
     """Whether a strategy is the multi-worker one that the repairs are for."""
     return isinstance(candidate, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+@contextlib.contextmanager
+def outside_strategy() -> Iterator[None]:
+    """Lets one worker alone make variables, which under the strategy is a collective of all."""
+    graph = ops.get_default_graph()
+    creators = graph._variable_creator_stack
+    distribute_lib._push_per_thread_mode(distribute_lib._get_default_replica_mode())
+    graph._variable_creator_stack = []
+    try:
+        yield
+    finally:
+        graph._variable_creator_stack = creators
+        distribute_lib._pop_per_thread_mode()
 
 
 def local_replica_id() -> int:

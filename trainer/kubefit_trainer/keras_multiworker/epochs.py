@@ -36,6 +36,7 @@ from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
 def _apply() -> None:
     original_init = tf_trainer.TFEpochIterator.__init__
+    original_reset = tf_trainer.TFEpochIterator.reset
     original_enumerate = tf_trainer.TFEpochIterator._enumerate_iterator
 
     def __init__(  # noqa: N807
@@ -47,7 +48,11 @@ def _apply() -> None:
         EpochIterator.__init__(self, *args, **kwargs)
         self._distribute_strategy = distribute_strategy
         self.source = _source(self.data_adapter, distribute_strategy)
-        if self.source.steps is not None and self.data_adapter.num_batches is None:
+        self._num_batches = self.source.steps
+
+    def reset(self: Any) -> None:
+        original_reset(self)
+        if cluster.is_ours(self._distribute_strategy):
             self._num_batches = self.source.steps
 
     def _enumerate_iterator(self: Any) -> Iterator[tuple[int, int, Any]]:
@@ -57,6 +62,7 @@ def _apply() -> None:
         yield from _enumerate(self)
 
     tf_trainer.TFEpochIterator.__init__ = __init__
+    tf_trainer.TFEpochIterator.reset = reset
     tf_trainer.TFEpochIterator._enumerate_iterator = _enumerate_iterator
 
 
@@ -264,6 +270,7 @@ PATCH = Patch(
             parameters=("self", "distribute_strategy", "args", "kwargs"),
         ),
         Target(owner=tf_trainer.TFEpochIterator, name="_enumerate_iterator", parameters=("self",)),
+        Target(owner=tf_trainer.TFEpochIterator, name="reset", parameters=("self",)),
         Target(owner=ArrayDataAdapter, name="get_tf_dataset", parameters=("self",)),
     ),
     apply=_apply,

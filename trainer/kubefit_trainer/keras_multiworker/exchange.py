@@ -49,7 +49,7 @@ def weighted_mean(gradients: list[Any], rows: Any) -> list[Any]:
 
 
 def plain_sum(gradients: list[Any]) -> list[Any]:
-    """Sum of each gradient over all replicas, for loops that scale their loss themselves."""
+    """Sum of each gradient over all replicas, where the loss is scaled already."""
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return gradients
     dense = [tf.cast(g, tf.float32) for g in gradients if not isinstance(g, tf.IndexedSlices)]
@@ -89,7 +89,7 @@ def _all_reduce(chunks: list[Any]) -> list[Any]:
     context = tf.distribute.get_replica_context()
     # bytes_per_pack=1 keeps TensorFlow from packing again what is packed already.
     options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=1)
-    if os.environ.get(PRECISION, "exact") != "bfloat16":
+    if not _halved():
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, chunks, options))
     # The row count stays exact: it travels alone in the first chunk.
     head, *rest = chunks
@@ -99,35 +99,43 @@ def _all_reduce(chunks: list[Any]) -> list[Any]:
 
 
 def _pack(values: list[Any]) -> tuple[list[Any], list[list[tuple[int, int]]]]:
-    """Cuts and joins tensors into 1-D chunks of about the wanted size.
+    """Cuts large tensors and joins small ones into 1-D chunks of about the wanted size.
+
+    The pieces of a large tensor start at multiples of the chunk size, where TensorFlow slices
+    without copying.
 
     Returns:
         The chunks, and per value the (chunk, size) pieces it consists of.
 
     """
     limit = max(1, int(os.environ.get(CHUNK_BYTES, _DEFAULT_CHUNK)) // 4)
-    alone = os.environ.get(PRECISION, "exact") == "bfloat16"
-    pending: list[list[Any]] = [[]]
+    chunks: list[list[Any]] = [[]]
     room = limit
     layout: list[list[tuple[int, int]]] = []
+    opened = 0
     for number, value in enumerate(values):
         flat = tf.reshape(value, [-1])
         size = flat.shape.num_elements()
-        pieces: list[tuple[int, int]] = []
-        start = 0
-        while start < size:
-            if room == 0 or (alone and number == 1 and start == 0):
-                pending.append([])
-                room = limit
-            take = min(room, size - start)
-            whole = take == size
-            pending[-1].append(flat if whole else flat[start : start + take])
-            pieces.append((len(pending) - 1, take))
-            start += take
-            room -= take
-        layout.append(pieces)
-    chunks = [parts[0] if len(parts) == 1 else tf.concat(parts, 0) for parts in pending]
-    return chunks, layout
+        if size >= limit:
+            pieces = []
+            for start in range(0, size, limit):
+                take = min(limit, size - start)
+                chunks.append([flat if take == size else flat[start : start + take]])
+                pieces.append((len(chunks) - 1, take))
+            layout.append(pieces)
+            continue
+        # The first value, the row count, travels alone when the rest loses precision.
+        if size > room or (number == 1 and _halved()):
+            chunks.append([])
+            opened, room = len(chunks) - 1, limit
+        chunks[opened].append(flat)
+        layout.append([(opened, size)])
+        room -= size
+    return [parts[0] if len(parts) == 1 else tf.concat(parts, 0) for parts in chunks], layout
+
+
+def _halved() -> bool:
+    return os.environ.get(PRECISION, "exact") == "bfloat16"
 
 
 def _unpack(chunks: list[Any], layout: list[list[tuple[int, int]]]) -> list[Any]:
@@ -142,7 +150,7 @@ def _unpack(chunks: list[Any], layout: list[list[tuple[int, int]]]) -> list[Any]
     values = []
     for pieces in layout:
         parts = [split[chunk].pop(0) for chunk, _ in pieces]
-        values.append(parts[0] if len(parts) == 1 else tf.concat(parts or [tf.zeros([0])], 0))
+        values.append(parts[0] if len(parts) == 1 else tf.concat(parts, 0))
     return values
 
 

@@ -1,7 +1,7 @@
 """What happens around a user's callbacks: two callbacks of ours, one before and one after them.
 
-Before an epoch's callbacks the statistics are made global, so that whatever they save or compare
-is; after them the workers agree about stopping.
+Before training the workers compare their programs. Before an epoch's callbacks the statistics are
+made global, so that whatever they save or compare is; after them the workers agree about stopping.
 """
 
 from typing import Any
@@ -9,12 +9,15 @@ from typing import Any
 from keras.src.callbacks import callback_list
 from keras.src.callbacks.callback import Callback
 
-from kubefit_trainer.keras_multiworker import batch_norm, cluster, stopping
+from kubefit_trainer.keras_multiworker import batch_norm, cluster, preflight, stopping
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
 
 class _Before(Callback):  # type: ignore[misc]
     async_safe = True
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        preflight.compare(self.model, self.params)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         batch_norm.make_global(self.model)

@@ -39,6 +39,7 @@ def _apply() -> None:
     scaled = loss_scale_optimizer.LossScaleOptimizer
     for owner in (base, scaled):
         _wrap_apply(owner)
+        _wrap_scale_loss(owner)
     scaled._tf_apply = _either(scaled._tf_apply, scaled._common_apply)
     for name in (
         "_backend_update_step",
@@ -64,42 +65,67 @@ def _wrap_apply(owner: Any) -> None:
     owner.apply = apply
 
 
-def _apply_outside(original: Any, optimizer: Any, grads: Any, variables: Any) -> Any:
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+def _wrap_scale_loss(owner: Any) -> None:
+    original = owner.scale_loss
+
+    def scale_loss(self: Any, loss: Any) -> Any:
+        step = steps.current()
+        if step is not None and step.scales_loss and not step.may_be_empty:
+            loss = loss * tf.cast(step.rows / step.total, loss.dtype)
+            step.loss_scaled = True
+        return original(self, loss)
+
+    owner.scale_loss = scale_loss
+
+
+def _apply_outside(original: Any, optimizer: Any, grads: Any, variables: Any) -> None:
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync > 1:
         raise UnsupportedProgramError(
             "optimizer.apply was called outside of strategy.run, where gradients cannot be "
             "exchanged between workers; call the training step through strategy.run or use fit"
         )
-    return original(optimizer, grads, variables)
+    _update(original, optimizer, strategy, (list(grads), variables))
 
 
 def _exchange_and_apply(
     original: Any, optimizer: Any, replica: Any, arguments: tuple[list[Any], Any]
 ) -> None:
     grads, variables = arguments
+    variables = None if variables is None else list(variables)
+    known = optimizer._trainable_variables if variables is None else variables
+    for gradient, variable in zip(grads, known, strict=False):
+        if isinstance(gradient, tf.Tensor):
+            gradient.set_shape(variable.shape)
     present = [g for g in grads if g is not None]
     step = steps.current()
-    if step is None:
+    if step is None or step.loss_scaled:
         reduced = exchange.plain_sum(present) if present else []
     else:
         reduced = exchange.weighted_mean(present, step.rows) if present else []
     full = [None if g is None else reduced.pop(0) for g in grads]
-    variables = None if variables is None else list(variables)
 
     def update(strategy: Any, grads: Any) -> None:
-        if not optimizer.built:
-            with tf.init_scope():
-                optimizer.build(variables)
-        for i, device in enumerate(strategy.extended.worker_devices):
-            local = [None if g is None else distribute_utils.select_replica(i, g) for g in grads]
-            with tf.device(device), distribute_lib.UpdateContext(i):
-                _exchanged.on = True
-                try:
-                    original(optimizer, local, variables)
-                finally:
-                    _exchanged.on = False
+        _update(original, optimizer, strategy, (grads, variables))
 
     replica.merge_call(update, args=(full,))
+
+
+def _update(original: Any, optimizer: Any, strategy: Any, arguments: tuple[Any, Any]) -> None:
+    """The rest of `apply` on every local replica; call it in cross-replica context."""
+    grads, variables = arguments
+    variables = None if variables is None else list(variables)
+    if not optimizer.built:
+        with tf.init_scope():
+            optimizer.build(variables)
+    for i, device in enumerate(strategy.extended.worker_devices):
+        local = [None if g is None else distribute_utils.select_replica(i, g) for g in grads]
+        with tf.device(device), distribute_lib.UpdateContext(i):
+            _exchanged.on = True
+            try:
+                original(optimizer, local, variables)
+            finally:
+                _exchanged.on = False
 
 
 def _either(outside: Any, inside: Any) -> Any:
@@ -125,6 +151,8 @@ PATCH = Patch(
             parameters=("self", "grads", "trainable_variables"),
         ),
         Target(owner=loss_scale_optimizer.LossScaleOptimizer, name="_tf_apply"),
+        Target(owner=loss_scale_optimizer.LossScaleOptimizer, name="scale_loss"),
+        Target(owner=base_optimizer.BaseOptimizer, name="scale_loss", parameters=("self", "loss")),
         Target(
             owner=tf_optimizer.TFOptimizer,
             name="_backend_update_step",

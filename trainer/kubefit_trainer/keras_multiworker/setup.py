@@ -9,16 +9,22 @@ import keras
 import tensorflow as tf
 
 from kubefit_trainer.keras_multiworker import (
+    callbacks,
     cluster,
     coordination,
     epochs,
+    failures,
+    fused_batch_norm,
+    fused_optimizers,
     hooks,
     losses,
     optimizer,
     patching,
     predictions,
+    saving,
     seeds,
     stopping,
+    strategies,
     trainer,
     versions,
 )
@@ -33,9 +39,15 @@ PATCHES = (
     stopping.PATCH,
     hooks.PATCH,
     seeds.PATCH,
+    saving.PATCH,
+    callbacks.PATCH,
+    strategies.PATCH,
+    fused_batch_norm.PATCH,
+    fused_optimizers.PATCH,
 )
 EXIT_TIMEOUT_SECONDS = 600.0
 """How long a worker that is done waits for slower ones."""
+_LINGER_SECONDS = 10.0
 
 _barriers = itertools.count()
 
@@ -61,6 +73,7 @@ def strategy() -> Any:
     if cluster.current() is None:
         made = cluster.strategy()
         seeds.seed_everything()
+        failures.watch()
         return made
     return cluster.strategy()
 
@@ -69,7 +82,13 @@ def strategy() -> Any:
 def start() -> Iterator[Any]:
     """Scope in which a Keras program trains with all workers; ends together with them."""
     with strategy().scope():
-        yield cluster.strategy()
+        try:
+            yield cluster.strategy()
+        except Exception as error:
+            explained = failures.explain(error)
+            if explained is error:
+                raise
+            raise explained from None
     finish()
 
 
@@ -95,4 +114,14 @@ def barrier(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
 
 def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
     """Waits for all workers before this process ends, so that none takes a slower one down."""
+    if coordination.alone():
+        return
     coordination.barrier("finish", timeout_seconds)
+    if is_chief():
+        failures.none()
+    else:
+        coordination.publish(f"finished/{rank()}", "yes")
+        return
+    # The chief serves the barrier: it stays until every worker has its answer.
+    for other in range(1, workers()):
+        coordination.read(f"finished/{other}", _LINGER_SECONDS)

@@ -27,6 +27,9 @@ class Step:
     replicas: int
     known_total: Any = None
     may_be_empty: bool = True
+    scales_loss: bool = False
+    """Whether the loss is weighted in `scale_loss`, which spares a pass over every gradient."""
+    loss_scaled: bool = False
     _total: Any = field(default=None)
 
     @property

@@ -45,8 +45,16 @@ def _apply() -> None:
             return
         if iterator is not None:
             data_batch = _batch_spec(iterator)
-        with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=data_batch)
+            # Keras would track a plain assignment as part of the model.
+            rows = tree.map_structure(_row_spec, data_batch)
+            object.__setattr__(self, "_data_spec", repr(rows))
+        try:
+            with self.distribute_strategy.scope():
+                self._symbolic_build(data_batch=data_batch)
+        except RuntimeError:
+            # A model that only its own train_step can run has built its parts itself.
+            if type(self).train_step is owner.train_step:
+                raise
 
     def _get_metrics_result_or_logs(self: Any, logs: Any) -> Any:
         if cluster.is_ours(self.distribute_strategy) and logs:
@@ -59,6 +67,11 @@ def _apply() -> None:
     owner._make_function = _make_function
     owner._maybe_symbolic_build = _maybe_symbolic_build
     owner._get_metrics_result_or_logs = _get_metrics_result_or_logs
+
+
+def _row_spec(spec: Any) -> str:
+    """Shape and dtype of one row; workers may have different numbers of rows."""
+    return "None" if spec is None else f"{spec.shape[1:]} {spec.dtype.name}"
 
 
 def _batch_spec(iterator: Any) -> Any:
@@ -81,6 +94,9 @@ class _StepFunction:
         if not model.run_eagerly:
             self._several = tf.function(self._loop, reduce_retracing=True, autograph=False)
             self._single = tf.function(self._one_share, reduce_retracing=True, autograph=False)
+        self._standard = (
+            getattr(step_function, "__func__", None) is tf_trainer.TensorFlowTrainer.train_step
+        )
         self._unchecked: list[Any] = []
         self.calls = 0
 
@@ -178,6 +194,7 @@ class _StepFunction:
             replica=first + local,
             replicas=replicas,
             may_be_empty=may_be_empty,
+            scales_loss=self._standard and shares.total_of(note) is not None,
         )
         states = _states(self._model) if may_be_empty else []
         before = [tf.identity(state.value) for state in states]

@@ -1,0 +1,190 @@
+"""Milliseconds of a step inside `fit`, and seconds from process start to the first finished step.
+
+    python bench/fit_speed.py [CASE ...] [--steps 12]
+
+Cases: `mobilenetv2`, `resnet50`, `cnn` (one worker, all cores) and the same with `-2w` (two workers,
+one core each). Baselines: `stock-fit` (Keras 3; on two workers with the two first-order faults
+patched), `tf-keras` (where it is installed) and, for `-2w`, `one-process` (stock Keras 3, all cores).
+Prints one JSON object per case; ratios say how many times faster ours is.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CASES = {"mobilenetv2": (96, 64), "resnet50": (96, 32), "cnn": (224, 32)}
+
+
+def main() -> None:
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("cases", nargs="*", default=[n + w for w in ("", "-2w") for n in CASES])
+    made.add_argument("--steps", type=int, default=12)
+    made.add_argument("--worker", nargs=2, metavar=("VARIANT", "FILE"), help=argparse.SUPPRESS)
+    arguments = made.parse_args()
+    if arguments.worker:
+        worker(arguments.cases[0], arguments.steps, *arguments.worker)
+        return
+    for case in arguments.cases:
+        print(json.dumps(measure(case, arguments.steps)), flush=True)
+
+
+def measure(case: str, steps: int) -> dict[str, object]:
+    name, two = case.removesuffix("-2w"), case.endswith("-2w")
+    variants = {"ours": 2 if two else 1, "stock-fit": 2 if two else 1}
+    if find_spec("tf_keras"):
+        variants["tf-keras"] = 2 if two else 1
+    if two:
+        variants["one-process"] = 1
+    found = {variant: run(name, steps, variant, n) for variant, n in variants.items()}
+    ours = found["ours"]
+    return {
+        "case": case,
+        "ms_per_step": {variant: one["ms"] for variant, one in found.items()},
+        "seconds_to_first_step": {variant: one["first"] for variant, one in found.items()},
+        "times_faster_than": {
+            variant: round(one["ms"] / ours["ms"], 2)
+            for variant, one in found.items()
+            if variant != "ours"
+        },
+    }
+
+
+def run(name: str, steps: int, variant: str, workers: int) -> dict[str, float]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        processes = []
+        for rank in range(workers):
+            mine = cores[rank::workers][: max(1, len(cores) // workers)]
+            task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
+            environment = {
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "trainer"),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "CUDA_VISIBLE_DEVICES": "-1",
+                "TF_CONFIG": json.dumps(task) if workers > 1 else "",
+                "TF_USE_LEGACY_KERAS": "1" if variant == "tf-keras" else "0",
+                "BENCH_STARTED": repr(time.time()),
+            }
+            command = [sys.executable, __file__, name, "--steps", str(steps)]
+            command += ["--worker", variant, f"{folder}/{rank}.json"]
+            pinned = ["taskset", "-c", ",".join(map(str, mine)), *command]
+            processes.append(subprocess.Popen(pinned, env=environment))
+        if any(process.wait() for process in processes):
+            sys.exit(f"{name}, {variant}: a worker failed; its output is above")
+        return json.loads(Path(folder, "0.json").read_text())
+
+
+def worker(name: str, steps: int, variant: str, file: str) -> None:
+    import contextlib
+
+    size, batch = CASES[name]
+    scope: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if variant == "ours":
+        from kubefit_trainer import keras_multiworker
+
+        scope = keras_multiworker.start()
+    elif os.environ["TF_CONFIG"]:
+        import tensorflow as tf
+
+        if variant == "stock-fit":
+            patch_first_order_faults()
+        scope = tf.distribute.MultiWorkerMirroredStrategy().scope()
+    with scope:
+        times = fit(name, size, batch, steps, variant)
+    steady = [b - a for a, b in zip(times[2:], times[3:], strict=False)]
+    Path(file).write_text(
+        json.dumps(
+            {
+                "ms": round(1000 * statistics.median(steady)),
+                "first": round(times[0] - float(os.environ["BENCH_STARTED"]), 1),
+            }
+        )
+    )
+    sys.stdout.flush()
+    if variant != "ours":
+        # The others may wait for a minute in the deletion of an iterator.
+        time.sleep(1)
+        os._exit(0)
+
+
+def fit(name: str, size: int, batch: int, steps: int, variant: str) -> list[float]:
+    import numpy as np
+    import tensorflow as tf
+
+    if variant == "tf-keras":
+        import tf_keras as keras
+    else:
+        import keras
+
+    times: list[float] = []
+    rows = batch * steps
+    x = np.random.default_rng(0).random((rows, size, size, 3), "float32")
+    y = (np.arange(rows) % 2).astype("float32")[:, None]
+    model = network(keras, name, size)
+    model.compile("adam", "binary_crossentropy")
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy
+    options.experimental_distribute.auto_shard_policy = policy.DATA
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch, drop_remainder=True)
+    callback = keras.callbacks.LambdaCallback(on_batch_end=lambda *_: times.append(time.time()))
+    model.fit(data.with_options(options), epochs=1, verbose=0, callbacks=[callback])
+    return times
+
+
+def network(keras: object, name: str, size: int) -> object:
+    layers = keras.layers
+    shape = (size, size, 3)
+    if name != "cnn":
+        make = {"mobilenetv2": "MobileNetV2", "resnet50": "ResNet50"}[name]
+        base = getattr(keras.applications, make)(
+            input_shape=shape, include_top=False, weights=None, pooling="avg"
+        )
+        return keras.Sequential([base, layers.Dense(1, activation="sigmoid")])
+    blocks = [
+        layer
+        for filters in (32, 64, 128)
+        for layer in (layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D())
+    ]
+    head = [
+        layers.Flatten(),
+        layers.Dense(512, activation="relu"),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+    return keras.Sequential([layers.Input(shape), *blocks, *head])
+
+
+def patch_first_order_faults() -> None:
+    """What stock Keras 3 needs to run at all on several workers, and no more."""
+    from keras.src.backend.tensorflow import trainer
+
+    def build(self, iterator=None, data_batch=None):
+        for _, _, it in iterator:
+            batch = next(it)
+            break
+        with self.distribute_strategy.scope():
+            self._symbolic_build(data_batch=batch)
+
+    def reduce_per_replica(values, strategy, reduction):
+        from keras.src import tree
+
+        return tree.map_structure(lambda v: strategy.reduce("MEAN", v, axis=None), values)
+
+    trainer.TensorFlowTrainer._maybe_symbolic_build = build
+    trainer.reduce_per_replica = reduce_per_replica
+
+
+if __name__ == "__main__":
+    main()

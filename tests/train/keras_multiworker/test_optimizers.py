@@ -1,0 +1,93 @@
+"""Between loss and weight: what N workers compute is what one process computes."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.train
+SCENARIOS = Path(__file__).with_name("scenarios_optimizers.py")
+
+
+@pytest.fixture(scope="module")
+def one(worker_group):
+    return worker_group(SCENARIOS, workers=1)[0]
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def many(request, worker_group):
+    return worker_group(SCENARIOS, workers=request.param)
+
+
+def assert_same(single, workers, rtol=1e-4, atol=1e-5):
+    for worker in workers:
+        for name, values in single["logs"].items():
+            np.testing.assert_allclose(worker["logs"][name], values, rtol=rtol, atol=atol)
+        for mine, theirs in zip(worker["weights"], single["weights"], strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=atol)
+        for mine, chief in zip(worker["weights"], workers[0]["weights"], strict=True):
+            np.testing.assert_array_equal(mine, chief)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clipping",
+        "accumulation",
+        "ema",
+        "weight_decay",
+        "steps_per_execution",
+        "eager",
+        "losses",
+        "added_losses",
+        "masks",
+        "custom_train_step",
+        "train_on_batch",
+        "own_loop",
+    ],
+)
+def test_same_logs_and_weights_as_one_process(one, many, name):
+    single, workers = one[name], [rank[name] for rank in many]
+    if isinstance(single, dict):
+        single, workers = [single], [[worker] for worker in workers]
+    for case, expected in enumerate(single):
+        assert_same(expected, [worker[case] for worker in workers])
+
+
+def test_bfloat16_differs_by_its_rounding_only(one, many):
+    assert_same(
+        one["mixed_bfloat16"], [rank["mixed_bfloat16"] for rank in many], rtol=2e-2, atol=2e-3
+    )
+
+
+def test_batch_methods_report_the_global_batch(one, many):
+    for rank in many:
+        mine, single = rank["train_on_batch"], one["train_on_batch"]
+        np.testing.assert_allclose(mine["losses"], single["losses"], rtol=1e-4)
+        np.testing.assert_allclose(mine["predicted"], single["predicted"], rtol=1e-3, atol=1e-5)
+
+
+def test_overflow_on_one_worker_skips_the_step_on_all(one, many):
+    assert one["mixed_float16"]["scale"] < 2.0**15
+    for rank in many:
+        assert rank["mixed_float16"]["scale"] == one["mixed_float16"]["scale"]
+        assert rank["mixed_float16"]["iterations"] == one["mixed_float16"]["iterations"]
+        for mine, single in zip(
+            rank["mixed_float16"]["weights"], one["mixed_float16"]["weights"], strict=True
+        ):
+            assert np.isfinite(mine).all()
+            np.testing.assert_allclose(mine, single, rtol=5e-3, atol=1e-4)
+
+
+def test_applying_gradients_outside_of_run_is_refused(many):
+    for rank in many:
+        assert "strategy.run" in rank["refused"]
+        assert rank["refused"].startswith("UnsupportedProgramError")
+
+
+def test_dropout_masks_differ_between_ranks_and_repeat_from_the_seed(many):
+    for rank in many:
+        np.testing.assert_array_equal(rank["dropout"][0], rank["dropout"][1])
+    for a, b in itertools.pairwise(many):
+        assert (a["dropout"][0] != b["dropout"][0]).any()
