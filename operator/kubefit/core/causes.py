@@ -1,0 +1,61 @@
+"""The first cause of a failure: which worker failed, and why, in one sentence."""
+
+import signal
+
+from kubefit.api.contract import EXIT_MEANINGS, ExitCode
+from kubefit.api.v1alpha1 import FailureStatus
+from kubefit.core import workers
+from kubefit.core.observed import Object
+
+_SIGNAL_BASE = 128
+
+
+def first_cause(pods: tuple[Object, ...]) -> FailureStatus | None:
+    """The failure that came first; one that only followed from another counts last."""
+    failed = [pod for pod in pods if workers.phase(pod) == "Failed"]
+    if not failed:
+        return None
+    return describe(min(failed, key=lambda p: (workers.is_secondary(p), workers.ended_at(p))))
+
+
+def describe(pod: Object) -> FailureStatus:
+    """Why a failed pod failed."""
+    rank = workers.rank(pod)
+    reason, message, code = _reason(pod)
+    return FailureStatus(
+        reason=reason,
+        message=f"rank {rank}: {message}",
+        pod=pod["metadata"]["name"],
+        rank=rank,
+        exit_code=code,
+    )
+
+
+def _reason(pod: Object) -> tuple[str, str, int | None]:
+    words = workers.outcome(pod)
+    if words is not None:
+        return words.reason, words.message, words.exit_code
+    ended = workers.termination(pod)
+    if ended is None:
+        status = pod["status"]
+        reason = str(status.get("reason", "PodFailed"))
+        return reason, str(status.get("message", "the pod failed before its container ran")), None
+    code = int(ended.get("exitCode", 0))
+    if ended.get("reason") == "OOMKilled":
+        meaning = EXIT_MEANINGS[ExitCode.OUT_OF_MEMORY]
+        return meaning.reason, _out_of_memory(pod), code
+    if code in set(ExitCode):
+        meaning = EXIT_MEANINGS[ExitCode(code)]
+        return meaning.reason, meaning.text, code
+    if code > _SIGNAL_BASE:
+        name = signal.Signals(code - _SIGNAL_BASE).name
+        return "Killed", f"the container was killed by {name}", code
+    return "Error", f"the container ended with exit code {code}: {ended.get('message', '')}", code
+
+
+def _out_of_memory(pod: Object) -> str:
+    for container in pod["spec"]["containers"]:
+        limit = container.get("resources", {}).get("limits", {}).get("memory")
+        if limit:
+            return f"killed at its memory limit of {limit}: raise spec.resources.limits.memory"
+    return "killed because the node ran out of memory: set spec.resources.requests.memory"

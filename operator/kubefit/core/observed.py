@@ -1,0 +1,51 @@
+"""One snapshot of everything a decision about a TrainingJob rests on."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubefit.api.contract import WorkerStatus
+
+Object = Mapping[str, Any]
+"""A Kubernetes object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What the operator was installed with, for jobs that do not say otherwise."""
+
+    image: str
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A TrainingJob, its children and its chief, seen at one moment."""
+
+    now: datetime.datetime
+    """Aware, UTC."""
+    resource: Object
+    """The TrainingJob as it is stored."""
+    defaults: Defaults
+    job: Object | None = None
+    """The Indexed Job."""
+    pods: tuple[Object, ...] = ()
+    """Workers' pods, those of earlier attempts among them."""
+    claim: Object | None = None
+    """The PersistentVolumeClaim that the job names or has created."""
+    chief: WorkerStatus | None = None
+    """What the agent of rank 0 answered, when it could be asked."""
+    refusal: str = ""
+    """Why the API server refused an object of this job; empty when it refused none."""
+
+    @property
+    def name(self) -> str:
+        """Name of the TrainingJob."""
+        return str(self.resource["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the TrainingJob."""
+        return str(self.resource["metadata"]["namespace"])

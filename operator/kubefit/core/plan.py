@@ -1,0 +1,121 @@
+"""From what was observed to what is to be done: the one decision of the operator."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from kubefit.api.names import Phase
+from kubefit.api.v1alpha1 import TrainingJob, TrainingJobStatus
+from kubefit.core import status as statuses
+from kubefit.core.acceptance import Rejection, accept
+from kubefit.core.desired import APPLIED, changes, desired, digest
+from kubefit.core.observed import Object, Observed
+from kubefit.core.phase import FINAL
+
+_POLL_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An Event to publish about the TrainingJob."""
+
+    reason: str
+    message: str
+    warning: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done, in this order; an empty plan writes nothing."""
+
+    apply: tuple[Object, ...] = ()
+    """Objects to apply on the server's side."""
+    change: Object | None = None
+    """Changed fields of the existing Job."""
+    delete: bool = False
+    """Delete the TrainingJob."""
+    status: Object | None = None
+    """The whole status, when it differs from what is stored."""
+    event: Event | None = None
+    requeue_after: float | None = None
+    """Look again after so many seconds even when nothing happens."""
+    phase: Phase | None = None
+    finished: Mapping[str, str] = field(default_factory=dict)
+    """`result` and `reason` when the job has just reached its end."""
+
+
+def plan(observed: Observed) -> Plan:
+    """Decides; the same observation gives the same plan."""
+    before = stored_status(observed.resource)
+    if before.phase in FINAL:
+        return _finished(observed, before)
+    found = accept(observed)
+    if isinstance(found, Rejection):
+        after = statuses.rejected(before, found, observed)
+        again = None if found.permanent else _LOOK_AGAIN_SECONDS
+        return _with_status(Plan(requeue_after=again), before, after)
+    after = statuses.accepted(found, before, observed)
+    writes = _writes(found, observed) if after.phase not in FINAL else Plan()
+    return _with_status(writes, before, after)
+
+
+def stored_status(resource: Object) -> TrainingJobStatus:
+    """The stored status; one that cannot be read (of another version) counts as none."""
+    try:
+        return TrainingJobStatus.model_validate(resource.get("status") or {})
+    except ValidationError:
+        return TrainingJobStatus()
+
+
+def _finished(observed: Observed, before: TrainingJobStatus) -> Plan:
+    """A job that is over stays as it is until its time to live has passed."""
+    policy = observed.resource["spec"].get("runPolicy", {})
+    seconds = policy.get("ttlSecondsAfterFinished")
+    if seconds is None or before.completion_time is None:
+        return Plan(phase=before.phase)
+    due = before.completion_time + datetime.timedelta(seconds=seconds)
+    left = (due - observed.now).total_seconds()
+    if left <= 0:
+        return Plan(delete=True, phase=before.phase)
+    return Plan(requeue_after=left, phase=before.phase)
+
+
+def _writes(job: TrainingJob, observed: Observed) -> Plan:
+    wanted = digest(observed.resource)
+    if observed.job is None:
+        return Plan(apply=desired(job, observed.defaults, spec_digest=wanted))
+    if observed.job["metadata"].get("annotations", {}).get(APPLIED) == wanted:
+        return Plan()
+    *others, change = changes(job, observed.defaults, spec_digest=wanted)
+    return Plan(apply=tuple(others), change=change)
+
+
+def _with_status(writes: Plan, before: TrainingJobStatus, after: TrainingJobStatus) -> Plan:
+    wire = after.model_dump(mode="json", by_alias=True, exclude_none=True)
+    same = wire == before.model_dump(mode="json", by_alias=True, exclude_none=True)
+    moved = after.phase is not before.phase
+    ended = moved and after.phase in FINAL
+    reason = after.failure.reason if after.failure else "Succeeded"
+    active = after.phase not in (*FINAL, Phase.SUSPENDED)
+    return Plan(
+        apply=writes.apply,
+        change=writes.change,
+        status=None if same else wire,
+        event=_event(before, after) if moved else None,
+        requeue_after=writes.requeue_after or (_POLL_SECONDS if active else None),
+        phase=after.phase,
+        finished={"result": str(after.phase), "reason": reason} if ended else {},
+    )
+
+
+def _event(before: TrainingJobStatus, after: TrainingJobStatus) -> Event:
+    """One Event per change of phase."""
+    bad = after.phase in (Phase.FAILED, Phase.RESTARTING)
+    if bad and after.failure:
+        message = after.failure.message
+    else:
+        message = f"was {before.phase}, now {after.phase}" if before.phase else str(after.phase)
+    return Event(reason=str(after.phase), message=message, warning=bad)

@@ -1,0 +1,147 @@
+"""The workers' pods and the one Indexed Job that makes them."""
+
+from typing import Any
+
+from kubefit.api.contract import (
+    AGENT_PORT,
+    CONFIG_DIR,
+    CONFIG_KEY,
+    EXIT_MEANINGS,
+    TENSORFLOW_PORT,
+    VOLUME_DIR,
+    ExitCode,
+)
+from kubefit.api.names import CONTAINER, PORT_METRICS, Env
+from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.core.merge import merged
+from kubefit.core.observed import Defaults
+
+_USER = 65532
+_GRACE_SECONDS = 60
+
+
+def container_security() -> dict[str, Any]:
+    """What Pod Security `restricted` asks of a container, and a read-only root."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def pod_security() -> dict[str, Any]:
+    """What Pod Security `restricted` asks of a pod, and no token of the cluster."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def tmp_volume() -> dict[str, Any]:
+    """The only writable folder beside the job's volume."""
+    return {"name": "tmp", "emptyDir": {}}
+
+
+def pod_template(
+    job: TrainingJob, defaults: Defaults, *, labels: dict[str, str], claim: str
+) -> dict[str, Any]:
+    """Template of a worker; its rank comes from the Job's completion index."""
+    ports = {PORT_METRICS: AGENT_PORT, "tensorflow": TENSORFLOW_PORT}
+    container = {
+        "name": CONTAINER,
+        "image": job.spec.image or defaults.image,
+        "imagePullPolicy": defaults.image_pull_policy,
+        "env": [{"name": Env.RUN_CONFIG.value, "value": f"{CONFIG_DIR}/{CONFIG_KEY}"}],
+        "ports": [
+            {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()
+        ],
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": PORT_METRICS},
+            "periodSeconds": 2,
+            "timeoutSeconds": 5,
+        },
+        "resources": job.spec.resources.model_dump(by_alias=True),
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "volume", "mountPath": VOLUME_DIR},
+            {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+    }
+    spec = {
+        **pod_security(),
+        "restartPolicy": "Never",
+        "subdomain": job.metadata.name,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
+        "containers": [container],
+        "volumes": [
+            {"name": "volume", "persistentVolumeClaim": {"claimName": claim}},
+            {"name": "config", "configMap": {"name": job.metadata.name}},
+            tmp_volume(),
+        ],
+    }
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    result: dict[str, Any] = merged(template, job.spec.pod_template or {})
+    return result
+
+
+def pod_failure_policy() -> dict[str, Any]:
+    """What the Job controller does at each exit code, from the table of the contract."""
+    permanent = [code for code, m in EXIT_MEANINGS.items() if m.permanent and code]
+    free = [code for code, m in EXIT_MEANINGS.items() if not m.permanent and not m.charged]
+
+    def on(codes: list[ExitCode]) -> dict[str, Any]:
+        values = sorted(int(code) for code in codes)
+        return {"containerName": CONTAINER, "operator": "In", "values": values}
+
+    return {
+        "rules": [
+            {"action": "FailJob", "onExitCodes": on(permanent)},
+            {"action": "Ignore", "onExitCodes": on(free)},
+            {
+                "action": "Ignore",
+                "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+            },
+        ]
+    }
+
+
+def changeable(job: TrainingJob) -> dict[str, Any]:
+    """The fields of an existing Job that may still change."""
+    policy = job.spec.run_policy
+    return {
+        "suspend": policy.suspend,
+        "parallelism": job.spec.workers,
+        "completions": job.spec.workers,
+        "backoffLimit": policy.max_restarts,
+        "activeDeadlineSeconds": policy.active_deadline_seconds,
+    }
+
+
+def indexed_job(
+    job: TrainingJob, defaults: Defaults, *, metadata: dict[str, Any], claim: str
+) -> dict[str, Any]:
+    """The Job that keeps one pod per rank."""
+    template = pod_template(job, defaults, labels=metadata["labels"], claim=claim)
+    fields = {key: value for key, value in changeable(job).items() if value is not None}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            **fields,
+            "completionMode": "Indexed",
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": pod_failure_policy(),
+            "template": template,
+        },
+    }
