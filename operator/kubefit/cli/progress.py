@@ -107,11 +107,19 @@ def _why_not_running(job: TrainingJob) -> str:
     """The message of the first condition that keeps the job from running."""
     if job.status.phase in (Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED):
         return ""
-    unmet = {c.type: c.message for c in job.status.conditions if c.status is ConditionStatus.FALSE}
+    unmet = {
+        c.type: c.message
+        for c in job.status.conditions
+        if c.status is ConditionStatus.FALSE and c.reason != _COUNTED
+    }
     for kind in (ConditionType.ACCEPTED, ConditionType.PODS_READY):
         if kind in unmet:
             return unmet[kind]
     return ""
+
+
+_COUNTED = "Waiting"
+"""Reason of a condition that only repeats how many workers are ready."""
 
 
 def _logs(loss: float | None, metrics: dict[str, float]) -> dict[str, float]:
