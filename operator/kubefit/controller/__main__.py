@@ -8,7 +8,6 @@ from typing import Any
 
 import kopf
 from kubernetes.aio.config import ConfigException
-from pythonjsonlogger.json import JsonFormatter
 
 from kubefit.api.names import API_VERSION, PLURAL
 from kubefit.controller.api import Api, ApiError
@@ -112,10 +111,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
 
 
 def _configure_logging(level: str) -> None:
-    handler = logging.StreamHandler()
-    fields = "{asctime}{levelname}{name}{message}"
-    handler.setFormatter(JsonFormatter(fields, style="{"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    kopf.configure(log_format=kopf.LogFormat.JSON, quiet=True)
     logging.getLogger("kubefit").setLevel(level.upper())
 
 

@@ -1,6 +1,5 @@
 """Asks the agent of rank 0 how far training is."""
 
-
 import aiohttp
 from pydantic import ValidationError
 

@@ -26,19 +26,19 @@ def register(
 ) -> None:
     """Registers indices and event handlers; none of them writes to the resources."""
 
-    @kopf.index(GROUP, VERSION, PLURAL, registry=registry)
+    @kopf.index(GROUP, VERSION, PLURAL, id="trainingjobs", registry=registry)
     def trainingjobs(body: kopf.Body, meta: kopf.Meta, **_: Any) -> dict[Key, dict[str, Any]]:
         return {_name_of(meta): dict(body)}
 
-    @kopf.index("batch", "v1", "jobs", labels=_OURS, registry=registry)
+    @kopf.index("batch", "v1", "jobs", id="jobs", labels=_OURS, registry=registry)
     def jobs(body: kopf.Body, meta: kopf.Meta, **_: Any) -> dict[Key, dict[str, Any]]:
         return {_job_of(meta): dict(body)}
 
-    @kopf.index("", "v1", "pods", labels=_OURS, registry=registry)
+    @kopf.index("", "v1", "pods", id="pods", labels=_OURS, registry=registry)
     def pods(body: kopf.Body, meta: kopf.Meta, **_: Any) -> dict[Key, dict[str, Any]]:
         return {_job_of(meta): dict(body)}
 
-    @kopf.index("", "v1", "persistentvolumeclaims", registry=registry)
+    @kopf.index("", "v1", "persistentvolumeclaims", id="claims", registry=registry)
     def claims(body: kopf.Body, meta: kopf.Meta, **_: Any) -> dict[Key, dict[str, Any]]:
         return {_name_of(meta): dict(body)}
 

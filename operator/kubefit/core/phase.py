@@ -32,16 +32,24 @@ def phase_of(job: TrainingJob, observed: Observed) -> Phase:
     latest = workers.latest(observed.pods)
     phases = {rank: workers.phase(pod) for rank, pod in latest.items()}
     everybody = set(phases) >= set(range(job.spec.workers))
-    in_place = everybody and all(
-        phases[rank] == "Succeeded" or workers.ready(latest[rank])
-        for rank in range(job.spec.workers)
-    )
-    if in_place and _at_work(job, observed, phases):
+    if everybody and _in_place(job, latest) and _at_work(job, observed, phases):
         return Phase.RUNNING
     if any(workers.phase(pod) == "Failed" for pod in observed.pods):
         return Phase.RESTARTING
     scheduled = everybody and all(phase != "Pending" for phase in phases.values())
     return Phase.STARTING if scheduled else Phase.PENDING
+
+
+def _in_place(job: TrainingJob, latest: dict[int, Object]) -> bool:
+    """Whether every rank trains or is done.
+
+    At its end a worker stops answering a moment before its pod is said to be over; a job that was
+    running counts as running through that moment.
+    """
+    pods = [latest[rank] for rank in range(job.spec.workers)]
+    if job.status.phase is Phase.RUNNING:
+        return all(workers.phase(pod) in ("Running", "Succeeded") for pod in pods)
+    return all(workers.phase(pod) == "Succeeded" or workers.ready(pod) for pod in pods)
 
 
 def _at_work(job: TrainingJob, observed: Observed, phases: dict[int, str]) -> bool:
