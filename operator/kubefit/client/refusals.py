@@ -9,7 +9,15 @@ from typing import Any
 
 from kubefit.api.names import PLURAL
 
-_SHOWN_VALUE = re.compile(r'^(Invalid|Unsupported|Required) value: (".*?": |\S+?: )?', re.DOTALL)
+_VALUE = r'"(?:[^"\\]|\\.)*"|[-+.\de]+|true|false|null|\{.*?\}|\[.*?\]'
+_INVALID = re.compile(
+    rf"(?:Invalid|Required) value: (?:(?P<value>{_VALUE}): )?(?P<text>.*)", re.DOTALL
+)
+_IN_BODY = re.compile(r"\S+ in body ")
+_NOT_CHECKED = "some validation rules were not checked"
+"""Beside other faults: rules wait until the schema is satisfied."""
+_TYPED = re.compile(r"failed to create typed patch object \(.*?\): \.?(?P<fault>.*)", re.DOTALL)
+"""How server-side apply refuses what the schema does not declare; its code is 500."""
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')
 _DUPLICATE_FIELD = re.compile(r'duplicate field "([^"]+)"')
 
@@ -39,6 +47,10 @@ def refusal(code: int, body: bytes, *, path: str, namespace: str) -> ClusterErro
     """The error for an answer with that code and body to a request of `path`."""
     status = _status(body)
     message = str(status.get("message") or body.decode(errors="replace").strip())
+    typed = _TYPED.fullmatch(message)
+    if typed:
+        fault = typed["fault"].replace("field not declared in schema", "unknown field")
+        return RefusedError(fault)
     if code in (400, 422):
         return RefusedError(*_faults(status, message))
     if code == 404:
@@ -63,8 +75,9 @@ def _status(body: bytes) -> dict[str, Any]:
 
 def _faults(status: dict[str, Any], message: str) -> list[str]:
     causes = (status.get("details") or {}).get("causes") or []
-    if causes:
-        return list(dict.fromkeys(_fault(cause) for cause in causes))
+    faults = list(dict.fromkeys(_fault(cause) for cause in causes))
+    if faults:
+        return [fault for fault in faults if not fault.startswith(_NOT_CHECKED)] or faults
     unknown = [f"{field}: unknown field" for field in _UNKNOWN_FIELD.findall(message)]
     twice = [f"{field}: is given twice" for field in _DUPLICATE_FIELD.findall(message)]
     return [field.removeprefix(".") for field in unknown + twice] or [message]
@@ -72,9 +85,11 @@ def _faults(status: dict[str, Any], message: str) -> list[str]:
 
 def _fault(cause: dict[str, Any]) -> str:
     """`spec: set exactly one of recipe and script` from a cause of a Status."""
-    field, text = str(cause.get("field", "")), str(cause.get("message", ""))
-    text = _SHOWN_VALUE.sub("", text) if cause.get("reason") == "FieldValueInvalid" else text
-    text = text.removeprefix(f"{field} in body ")
+    field, text = str(cause.get("field", "")).lstrip("."), str(cause.get("message", ""))
+    invalid = _INVALID.fullmatch(text)
+    if invalid:
+        found = _IN_BODY.match(invalid["text"])
+        text = f"{invalid['value']} {invalid['text'][found.end() :]}" if found else invalid["text"]
     if not field or field == "<nil>" or text.startswith(f"{field}:"):
         return text
     return f"{field}: {text}"

@@ -19,6 +19,9 @@ JOB = {
     "metadata": {"name": "digits", "namespace": "team", "uid": "1", "generation": 1},
     "spec": {"storage": {"claim": "c"}, "script": {"inline": "print(1)"}},
 }
+_NOT_CHECKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid"
+)
 Answer = tuple[int, Any]
 Ask = Callable[..., Result]
 
@@ -142,6 +145,12 @@ def test_every_cause_of_a_refusal_is_a_sentence_of_its_own(
         },
         {
             "reason": "FieldValueInvalid",
+            "field": "metadata.name",
+            "message": "Invalid value: metadata.name: at most 51 characters",
+        },
+        {"reason": "FieldValueInvalid", "field": "<nil>", "message": _NOT_CHECKED},
+        {
+            "reason": "FieldValueInvalid",
             "field": "spec.workers",
             "message": "Invalid value: 0: spec.workers in body should be at least 1",
         },
@@ -151,13 +160,26 @@ def test_every_cause_of_a_refusal_is_a_sentence_of_its_own(
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "error: spec: set exactly one of recipe and script",
-        "error: spec.workers: should be at least 1",
+        "error: metadata.name: at most 51 characters",
+        "error: spec.workers: 0 should be at least 1",
     ]
 
 
-def test_unknown_fields_are_named(server: _Server, ask: Ask, manifest: str) -> None:
-    message = 'failed: .spec.wrokers: field not declared; strict: unknown field "spec.wrokers"'
-    server.answers["PATCH", _path("digits")] = 400, _status(400, message)
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (400, 'strict decoding error: unknown field "spec.wrokers"'),
+        (
+            500,
+            "failed to create typed patch object (team/digits; kubefit.dev/v1alpha1, Kind=Training"
+            "Job): .spec.wrokers: field not declared in schema",
+        ),
+    ],
+)
+def test_unknown_fields_are_named(
+    code: int, message: str, server: _Server, ask: Ask, manifest: str
+) -> None:
+    server.answers["PATCH", _path("digits")] = code, _status(code, message)
     result = ask("submit", manifest)
     assert (result.exit_code, result.stderr) == (2, "error: spec.wrokers: unknown field\n")
 
