@@ -125,14 +125,16 @@ def scenario_masks(directory):
 
 
 def scenario_mixed_float16(directory):
-    """An overflow in one row, so on one worker, skips the step on all and halves the scale."""
+    """Infinite gradients of one row, so of one worker, skip the step on all and halve the scale."""
     keras.utils.set_random_seed(3)
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, dtype="mixed_float16")])
-        model.compile(OPTIMIZERS.SGD(0.01), "mse")
+        # Low enough that only the infinite row overflows, however many rows are summed.
+        scaled = OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.SGD(0.01), initial_scale=1024.0)
+        model.compile(scaled, "mse")
         x = np.ones((24, 4), "float32")
-        x[9] = 60000.0
+        x[9] = np.inf
         y = np.zeros((24, 1), "float32")
         model.fit(x, y, batch_size=6, epochs=2, verbose=0, shuffle=False)
         optimizer = model.optimizer

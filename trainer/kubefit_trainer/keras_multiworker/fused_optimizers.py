@@ -55,9 +55,8 @@ def _handle(variable: Any) -> Any:
 
 
 def _power(base: float, optimizer: Any) -> Any:
-    return tf.pow(
-        tf.constant(base), tf.cast(tf.convert_to_tensor(optimizer.iterations) + 1, tf.float32)
-    )
+    step = tf.cast(tf.convert_to_tensor(optimizer.iterations) + 1, tf.float32)
+    return tf.pow(tf.constant(base), step)
 
 
 def _sgd(self: Any, index: int, variable: Any, gradient: Any, rate: Any) -> bool:
