@@ -15,7 +15,6 @@ from kubefit.generate.install import is_current, rendered
 
 _ROOT = Path(__file__).parents[3]
 _PROVISION = "tests/cluster/provision"
-_HELM = "kubernetes-*-helm-*/helm"
 
 
 def main() -> int:
@@ -84,11 +83,10 @@ def _helm(root: Path) -> str:
     """$HELM, or the pinned one that the test cluster's provisioner builds once into the cache."""
     if "HELM" in os.environ:
         return os.environ["HELM"]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubefit"
-    if not any(cache.glob(_HELM)):
-        print(f"rendering {INSTALL} needs helm")
-        subprocess.run([sys.executable, str(root / _PROVISION), "tools"], check=True)
-    return str(max(cache.glob(_HELM)))
+    provision = [sys.executable, str(root / _PROVISION)]
+    subprocess.run([*provision, "tools"], check=True)
+    path = subprocess.run([*provision, "tools-path"], check=True, stdout=subprocess.PIPE, text=True)
+    return str(Path(path.stdout.strip()) / "helm")
 
 
 if __name__ == "__main__":

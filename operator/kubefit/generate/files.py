@@ -7,6 +7,7 @@ from kubefit.generate.crd import crd
 from kubefit.generate.editor import editor_schema, plain_schema
 from kubefit.generate.metrics import metrics_md
 from kubefit.generate.reference import trainingjob_md, workers_md
+from kubefit.generate.rights import operator_rules
 from kubefit.generate.text import YAML_NOTICE, to_json, to_yaml
 from kubefit.generate.values import Values, values_yaml
 
@@ -18,6 +19,7 @@ FILES: dict[str, Callable[[], str]] = {
     "charts/kubefit/values.schema.json": lambda: to_json(
         plain_schema(Values, title="Values of the chart kubefit")
     ),
+    "charts/kubefit/files/operator-rules.yaml": lambda: YAML_NOTICE + to_yaml(operator_rules()),
     "charts/kubefit/templates/crd.yaml": crd_template,
     "docs/reference/trainingjob.md": trainingjob_md,
     "docs/reference/workers.md": workers_md,

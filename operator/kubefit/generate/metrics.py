@@ -7,6 +7,8 @@ from pathlib import Path
 from prometheus_client import Metric
 
 from kubefit.api.contract import RunConfig, TrainerPhase, TrainerReport
+from kubefit.api.names import Phase
+from kubefit.controller.metrics import Metrics
 from kubefit.generate.reference import table
 from kubefit.generate.text import MARKDOWN_NOTICE
 from kubefit_trainer.agent.metrics import registry
@@ -22,6 +24,9 @@ def metrics_md() -> str:
         [
             MARKDOWN_NOTICE,
             "# Metrics\n",
+            "## Operator\n",
+            "The operator serves these at `/metrics`; the series of a job end with the job.\n",
+            table(header, rows(operator_metrics())),
             "## Workers\n",
             "Every worker serves these on the port named `metrics`; they end with its pod.\n",
             table(header, rows(worker_metrics())),
@@ -40,6 +45,17 @@ def rows(metrics: Iterable[Metric]) -> Iterator[tuple[str, ...]]:
             ", ".join(f"`{name}`" for name in labels),
             metric.documentation,
         )
+
+
+def operator_metrics() -> list[Metric]:
+    """What the operator exports once every series was seen."""
+    metrics = Metrics()
+    metrics.passes.labels("done")
+    metrics.errors.labels("conflict")
+    metrics.finished.labels("default", "Failed", "UserError")
+    metrics.count_request("patch", "jobs", 200)
+    metrics.phases["default", "digits"] = Phase.RUNNING
+    return list(metrics.registry.collect())
 
 
 def worker_metrics() -> list[Metric]:

@@ -148,7 +148,7 @@ class Monitor(Model):
 class Metrics(Model):
     """Prometheus metrics."""
 
-    port: Port = 8080
+    port: Port = 9090
     """Port of `/metrics` and `/healthz` in the operator, and of its Service."""
     service_monitor: Monitor = Monitor()
     """Scrapes the operator."""
