@@ -14,7 +14,7 @@ FROM ${BASE} AS base
 RUN command -v tini >/dev/null || (apt-get update -qq \
     && apt-get install -qq --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*)
 RUN python3 -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/venv/bin:$PATH HOME=/tmp USER=kubefit PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 LABEL org.opencontainers.image.title="KubeFit" \
       org.opencontainers.image.description="Keras model.fit on Kubernetes" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -3,9 +3,10 @@
 Nothing here knows what a TrainingJob is.
 """
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -22,9 +23,20 @@ class Model(BaseModel):
     )
 
 
+_QUANTITY = r"^([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
+"""Quantities as the API server reads them, without a sign."""
+
+
+def _is_quantity(value: int | str) -> int | str:
+    if not re.match(_QUANTITY, str(value)):
+        raise ValueError(f"{value!r} is not a quantity such as 2, 500m or 4Gi")
+    return value
+
+
 Quantity = Annotated[
     int | str,
-    WithJsonSchema({"x-kubernetes-int-or-string": True}),
+    AfterValidator(_is_quantity),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": _QUANTITY}),
 ]
 """A Kubernetes resource quantity: `2`, `500m`, `4Gi`."""
 

@@ -38,6 +38,7 @@ def main() -> None:
         registry=_registry(settings),
         settings=_kopf_settings(),
         standalone=True,
+        identity="kubefit",
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )

@@ -37,32 +37,31 @@ def build() -> None:
     """Builds both images where the sources changed since the last time."""
     _base()
     for image, target in TARGETS.items():
-        key = _digest(target)
-        archive = _archive(image, key)
-        if archive.exists():
+        key, archive = _digest(target), _archive(target)
+        if archive.exists() and _key(archive).read_text() == key:
             continue
         print(f"building {image}", flush=True)
         _buildah("bud", "--isolation", "chroot", "--pull-never", "--layers", "--target", target,
                  *_package_index_settings(), "--tag", image, REPOSITORY)  # fmt: skip
-        for old in _ARCHIVES.glob(f"{target}-*.tar"):
-            old.unlink()
         _export(image, archive)
+        _key(archive).write_text(key)
 
 
 def load() -> None:
     """Loads pause, operator and trainer into the node unless the node has those very images."""
-    for image, archive in (
-        (PAUSE_IMAGE, _pause()),
-        *((i, _archive(i, _digest(t))) for i, t in TARGETS.items()),
-    ):
-        mark = STATE / "images" / archive.name
-        if mark.exists() or not archive.exists():
+    for image in (PAUSE_IMAGE, *TARGETS):
+        archive = _pause() if image == PAUSE_IMAGE else _archive(TARGETS[image])
+        if not archive.exists():
+            continue
+        key = _key(archive).read_text() if _key(archive).exists() else ""
+        loaded = STATE / "images" / archive.name
+        if loaded.exists() and loaded.read_text() == key:
             continue
         print(f"loading {image}", flush=True)
         ctr = ["ctr", "--address", str(CONTAINERD_SOCKET), "--namespace", "k8s.io"]
         subprocess.run([*ctr, "images", "import", archive], check=True, stdout=subprocess.DEVNULL)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        loaded.parent.mkdir(parents=True, exist_ok=True)
+        loaded.write_text(key)
 
 
 def _base() -> None:
@@ -114,8 +113,13 @@ def _export(image: str, archive: Path) -> None:
     unfinished.rename(archive)
 
 
-def _archive(image: str, key: str) -> Path:
-    return _ARCHIVES / f"{TARGETS[image]}-{key}.tar"
+def _archive(target: str) -> Path:
+    return _ARCHIVES / f"{target}.tar"
+
+
+def _key(archive: Path) -> Path:
+    """Beside an archive: the digest of what it was built from."""
+    return archive.with_suffix(".key")
 
 
 def _digest(target: str) -> str:

@@ -1,5 +1,6 @@
 """Pydantic's JSON schema becomes a structural schema, or is refused with the path of the field."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -94,7 +95,10 @@ def test_a_constant_becomes_an_enumeration_of_one() -> None:
 
 
 def test_a_quantity_is_a_number_or_a_string() -> None:
-    assert field(Quantity) == {"x-kubernetes-int-or-string": True}
+    schema = field(Quantity)
+    assert schema["x-kubernetes-int-or-string"] is True
+    assert re.match(schema["pattern"], "500m")
+    assert not re.match(schema["pattern"], "four")
 
 
 def test_free_form_objects_keep_what_is_in_them() -> None:

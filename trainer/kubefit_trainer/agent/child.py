@@ -101,4 +101,4 @@ def open_log(path: Path) -> IO[bytes]:
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("wb")
+    return path.open("wb", buffering=0)

@@ -118,12 +118,15 @@ class _Agent:
     def run(self) -> int:
         """Serves, checks, waits, trains; whatever happens, it is told."""
         try:
-            failure = self._work()
+            with self._open_log() as log:
+                failure = self._work(log)
+                if failure is not None:
+                    log.write(f"kubefit: {failure.message}\n".encode())
         except ConfigurationError as error:
             failure = Failure(exit_code=ExitCode.CONFIGURATION_ERROR, message=str(error))
         return self._end(failure)
 
-    def _work(self) -> Failure | None:
+    def _work(self, log: IO[bytes]) -> Failure | None:
         server.serve(self._config, self._rank, self._state)
         failure = self._check()
         if failure is not None:
@@ -137,8 +140,7 @@ class _Agent:
             return Failure(
                 exit_code=ExitCode.PREEMPTED, message="the worker was told to stop before it began"
             )
-        with self._open_log() as log:
-            return self._train(log)
+        return self._train(log)
 
     def _check(self) -> Failure | None:
         """Faults that need no TensorFlow to be found."""

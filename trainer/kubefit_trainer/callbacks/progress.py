@@ -6,7 +6,7 @@ workers ran together, so that reading them starts no collective.
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from keras.src.callbacks import callback_list
 
 from kubefit.api.contract import TrainerPhase
 from kubefit_trainer.callbacks.reporter import Reporter, numbers
-from kubefit_trainer.callbacks.samples import Samples, samples_of
+from kubefit_trainer.callbacks.samples import Samples, announced, samples_of
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -27,19 +27,19 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._reporter = reporter
         self._workers = workers
-        self._fitting = False
         self._step_before = 0
         self._examples_before = 0
         self._ended = 0.0
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Enters the phase Training; what an earlier evaluation gave is not that of this model."""
-        self._fitting = True
+        self._reporter.fitting = True
         self._reporter.phase(
             TrainerPhase.TRAINING,
             epoch=0,
             epochs=self.params.get("epochs"),
             steps_per_epoch=self.params.get("steps"),
+            metrics={},
             evaluation={},
         )
 
@@ -71,23 +71,42 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """The last logs must not be lost to the interval."""
-        self._fitting = False
+        self._reporter.fitting = False
         self._reporter.phase(TrainerPhase.TRAINING)
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Validation within fit is part of training."""
-        if not self._fitting:
+        if not self._reporter.fitting:
             self._reporter.phase(TrainerPhase.EVALUATING)
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """What `evaluate` gives outside of fit is the evaluation, loss among it."""
-        if not self._fitting:
+        if not self._reporter.fitting:
             self._reporter.phase(TrainerPhase.EVALUATING, evaluation=numbers(logs))
 
     def _tell(self, logs: Mapping[str, Any] | None, **changes: Any) -> None:
         found = numbers(logs)
         loss = found.pop("loss", None)
-        self._reporter.update(loss=loss, metrics=found, **changes)
+        # Logs of a batch lack those of the last validation.
+        latest = {**self._reporter.report.metrics, **found}
+        self._reporter.update(loss=loss, metrics=latest, **changes)
+
+
+def _as_export(method: Callable[..., Any], reporter: Reporter) -> Callable[..., Any]:
+    """Saving a model is the phase Exporting, unless a callback does it in the midst of training."""
+
+    @functools.wraps(method)
+    def exporting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = reporter.report.phase
+        if reporter.fitting or before is TrainerPhase.EXPORTING:
+            return method(self, *args, **kwargs)
+        reporter.phase(TrainerPhase.EXPORTING)
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            reporter.phase(before)
+
+    return exporting
 
 
 _SAMPLES = "_kubefit_samples"
@@ -101,6 +120,7 @@ def install(reporter: Reporter, *, workers: int, global_batch: int | None = None
     """
     list_init = callback_list.CallbackList.__init__
     fit = tf_trainer.TensorFlowTrainer.fit
+    fallback = Samples(global_batch=global_batch, total=None) if global_batch else None
 
     def with_progress(self: Any, *args: Any, **kwargs: Any) -> None:
         list_init(self, *args, **kwargs)
@@ -113,10 +133,14 @@ def install(reporter: Reporter, *, workers: int, global_batch: int | None = None
     def counting(self: Any, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         batch_size = args[0] if args else kwargs.get("batch_size")
         samples = samples_of(x, batch_size, split=kwargs.get("validation_split", 0.0))
-        if samples is None and global_batch:
-            samples = Samples(global_batch=global_batch, total=None)
+        samples = samples or announced() or fallback
         object.__setattr__(self, _SAMPLES, samples)
-        return fit(self, x, y, *args, **kwargs)
+        try:
+            return fit(self, x, y, *args, **kwargs)
+        finally:
+            reporter.fitting = False
 
     callback_list.CallbackList.__init__ = with_progress
+    for name in ("save", "export"):
+        setattr(keras.Model, name, _as_export(getattr(keras.Model, name), reporter))
     tf_trainer.TensorFlowTrainer.fit = counting

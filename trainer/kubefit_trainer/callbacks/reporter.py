@@ -22,6 +22,8 @@ class Reporter:
     """Collects what the trainer tells its agent and writes it to a file."""
 
     def __init__(self, file: Path | None) -> None:
+        self.fitting = False
+        """Whether `fit` is under way: evaluations and saved models are then part of it."""
         self._file = file
         self._lock = threading.Lock()
         self._report = TrainerReport(phase=TrainerPhase.STARTING, updated=time.time())

@@ -23,6 +23,19 @@ class Samples:
         return seen if self.total is None else min(seen, self.total)
 
 
+_announced: list[Samples] = []
+
+
+def announce(samples: Samples) -> None:
+    """Tells the samples of data sets that `fit` will get and that cannot tell them themselves."""
+    _announced[:] = [samples]
+
+
+def announced() -> Samples | None:
+    """What was announced last."""
+    return _announced[0] if _announced else None
+
+
 def samples_of(x: Any, batch_size: int | None, *, split: float) -> Samples | None:
     """Samples of data given to `fit`: arrays know, data sets do if their batches are static."""
     if isinstance(x, tf.data.Dataset):
