@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 from kubernetes.aio.config import ConfigException
 
 from kubefit.api.names import API_VERSION, PLURAL
@@ -38,7 +39,7 @@ def main() -> None:
         registry=_registry(settings),
         settings=_kopf_settings(),
         standalone=True,
-        identity="kubefit",
+        identity=Identity("kubefit"),
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )

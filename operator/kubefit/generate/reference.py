@@ -126,7 +126,7 @@ def _rules(schema: Schema, path: str) -> Rows:
 def _type(field: Schema) -> str:
     if "enum" in field:
         return "one of " + ", ".join(f"`{value}`" for value in field["enum"])
-    text = str(field["type"])
+    text = str(field.get("type", "any value"))
     if "items" in field:
         text = f"list of {_inner(field['items'])}"
     elif "additionalProperties" in field:

@@ -22,7 +22,7 @@ def make(root: Path, files: dict[str, str]) -> None:
         ("0::/", {"cpu.max": "50000 100000\n"}, 0.5),
         ("0::/", {"cpu.max": "max 100000\n"}, AFFINITY),
         (
-            "0::/",
+            "0::/pod/container",
             {"pod/cpu.max": "25000 100000", "pod/container/cpu.max": "max 1"},
             0.25,
         ),
