@@ -24,7 +24,7 @@ x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
 y = (x.sum(axis=1) > 0).astype("int32")
 model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, "softmax")])
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, y, batch_size=16, epochs=3, verbose=0)
+model.fit(x, y, batch_size=16, epochs=100, verbose=0)
 model.evaluate(x, y, verbose=0)
 print("goodbye")
 """

@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -204,14 +205,14 @@ def test_tensorboard_shows_the_loss_curve(cluster, digits, eventually) -> None:
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
-    options.add_argument("--window-size=1400,1000")
+    options.add_argument("--window-size=1400,2000")
     options.binary_location = "/usr/bin/chromium"
     service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
     with _forward(cluster, f"service/{name}-tensorboard", 6006) as port:
         browser = webdriver.Chrome(options=options, service=service)
         try:
-            browser.get(f"http://127.0.0.1:{port}/?darkMode=false#timeseries")
-            card = "//scalar-card[.//*[contains(text(), 'epoch_loss')]]"
+            browser.get(f"http://127.0.0.1:{port}/?darkMode=false&tagFilter=epoch_loss#timeseries")
+            card = "//scalar-card[contains(., 'epoch_loss')]"
             eventually(lambda: browser.find_elements(By.XPATH, card), 180)
             eventually(
                 lambda: (
@@ -230,6 +231,7 @@ def test_tensorboard_shows_the_loss_curve(cluster, digits, eventually) -> None:
 def test_prometheus_scrapes_operator_and_trainers(cluster, volume, eventually, tmp_path) -> None:
     job = _example("01-digits", workers=2)
     job["metadata"]["name"] = "scraped"
+    job["spec"]["recipe"]["training"]["epochs"] = 200
     cluster.apply(job)
     eventually(lambda: _job(cluster, "scraped").get("status", {}).get("phase") == "Running", 600)
     pods = [
@@ -245,15 +247,18 @@ def test_prometheus_scrapes_operator_and_trainers(cluster, volume, eventually, t
         _forward(cluster, f"pod/{pods[1]}", 8080) as second,
         _prometheus(tmp_path, {"operator": [operator_port], "trainers": [first, second]}) as query,
     ):
-        eventually(lambda: query("sum(training_steps_total) > 0"), 300)
-        assert len(query("training_worker_up == 1")) == 2
-        assert query("training_loss > 0")
-        assert query("training_epoch >= 1")
-        assert query("sum(training_examples_total) > 0")
-        assert query("sum(training_step_duration_seconds_count) > 0")
-        assert query("kubefit_reconcile_total > 0")
-        assert query('kubefit_jobs{phase="Running"} > 0')
-        assert query("kubefit_reconcile_duration_seconds_count > 0")
+        eventually(lambda: len(query("training_worker_up == 1")) == 2, 300)
+        for expression in (
+            "sum(training_steps_total) > 0",
+            "training_loss > 0",
+            "training_epoch >= 1",
+            "sum(training_examples_total) > 0",
+            "sum(training_step_duration_seconds_count) > 0",
+            "kubefit_reconcile_total > 0",
+            'kubefit_jobs{phase="Running"} > 0',
+            "kubefit_reconcile_duration_seconds_count > 0",
+        ):
+            assert eventually(partial(query, expression), 120)
     cluster.kubectl("-n", NAMESPACE, "delete", "tj", "scraped")
 
 

@@ -19,12 +19,12 @@ def first_cause(pods: tuple[Object, ...]) -> FailureStatus | None:
 
 
 def describe(pod: Object) -> FailureStatus:
-    """Why a failed pod failed."""
+    """Why a failed pod failed; a wrong field is wrong for every rank, so no rank is named."""
     rank = workers.rank(pod)
     reason, message, code = _reason(pod)
     return FailureStatus(
         reason=reason,
-        message=f"rank {rank}: {message}",
+        message=message if message.startswith("spec.") else f"rank {rank}: {message}",
         pod=pod["metadata"]["name"],
         rank=rank,
         exit_code=code,
