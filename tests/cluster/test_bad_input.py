@@ -128,11 +128,11 @@ def test_the_api_server_refuses_what_a_schema_can_tell(case, cluster, operator) 
 def test_a_condition_says_what_a_schema_cannot_tell(case, cluster, volumes, eventually) -> None:
     cluster.apply(_document(case))
 
-    def told() -> list[str]:
+    def told() -> set[str]:
         job = cluster.get("trainingjob", _name(case), namespace=NAMESPACE)
         wrong = {"Accepted": "False", "Failed": "True"}
         conditions = job.get("status", {}).get("conditions", [])
-        return [c["message"] for c in conditions if wrong.get(c["type"]) == c["status"]]
+        return {c["message"] for c in conditions if wrong.get(c["type"]) == c["status"]}
 
     (sentence,) = eventually(told, 180)
     assert sentence.startswith(f"{case['field']}: ")
