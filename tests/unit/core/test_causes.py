@@ -1,0 +1,58 @@
+"""The cause of a failure is the failure that came first, not one that followed from it."""
+
+from kubefit.core.causes import first_cause
+
+
+def cause(scene):
+    return first_cause(tuple(scene.pods))
+
+
+def test_pods_that_have_not_failed_have_no_cause(scene) -> None:
+    scene.pod(0, "Running", ready=True)
+    scene.ended(1, 0)
+    assert cause(scene) is None
+
+
+def test_the_earliest_of_two_failures_is_the_cause(scene) -> None:
+    scene.last_words(0, 16, "late", 20.0)
+    scene.last_words(1, 16, "early", 10.0)
+    found = cause(scene)
+    assert (found.rank, found.message) == (1, "rank 1: early")
+
+
+def test_a_lost_peer_never_hides_the_one_that_left(scene) -> None:
+    scene.last_words(0, 13, "worker 1 went away", 10.0)
+    scene.last_words(1, 10, "ValueError: no", 20.0)
+    found = cause(scene)
+    assert (found.rank, found.exit_code) == (1, 10)
+
+
+def test_a_wrong_field_is_named_first(scene) -> None:
+    scene.last_words(0, 11, "spec.recipe.data.train.folder: /mnt/x does not exist", 1.0)
+    assert cause(scene).message == "spec.recipe.data.train.folder: /mnt/x does not exist"
+
+
+def test_memory_is_told_with_its_limit_and_field(scene) -> None:
+    pod = scene.ended(1, 137, reason="OOMKilled")
+    pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "2Gi"}}
+    found = cause(scene)
+    assert found.reason == "OutOfMemory"
+    assert "2Gi" in found.message
+    assert "spec.resources.limits.memory" in found.message
+
+
+def test_a_signal_has_its_name(scene) -> None:
+    scene.ended(0, 137)
+    assert "SIGKILL" in cause(scene).message
+
+
+def test_an_exit_code_of_the_table_speaks_without_last_words(scene) -> None:
+    scene.ended(0, 12)
+    assert cause(scene).reason == "Preempted"
+
+
+def test_an_evicted_pod_is_told_in_the_words_of_the_kubelet(scene) -> None:
+    scene.pod(0, "Failed", reason="Evicted", message="the node was low on memory")
+    found = cause(scene)
+    assert found.reason == "Evicted"
+    assert found.message == "rank 0: the node was low on memory"

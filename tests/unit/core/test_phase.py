@@ -1,0 +1,97 @@
+"""Running means that all ranks are in place and the chief trains; nothing less."""
+
+import pytest
+
+from kubefit.api.contract import TrainerPhase
+from kubefit.core.plan import plan
+
+
+def phase(scene) -> str:
+    return str(plan(scene.seen()).phase)
+
+
+def test_without_pods_a_job_is_pending(scene) -> None:
+    scene.made()
+    assert phase(scene) == "Pending"
+
+
+def test_one_pod_without_a_node_keeps_the_job_pending(scene) -> None:
+    scene.made()
+    scene.pod(0, "Running", ready=True)
+    scene.pod(1, "Pending")
+    assert phase(scene) == "Pending"
+
+
+@pytest.mark.parametrize("ready", [(True, False), (False, True), (True, True)])
+def test_pods_that_run_only_start_until_the_chief_trains(scene, ready) -> None:
+    scene.made()
+    for rank in (0, 1):
+        scene.pod(rank, "Running", ready=ready[rank])
+    scene.chief_does(TrainerPhase.STARTING)
+    assert phase(scene) == "Starting"
+
+
+@pytest.mark.parametrize("doing", sorted(set(TrainerPhase) - {TrainerPhase.STARTING}))
+def test_all_ready_and_a_chief_at_work_is_running(scene, doing) -> None:
+    scene.made()
+    scene.pod(0, "Running", ready=True)
+    scene.pod(1, "Running", ready=True)
+    scene.chief_does(doing)
+    assert phase(scene) == "Running"
+
+
+def test_a_worker_that_is_not_ready_holds_running_back(scene) -> None:
+    scene.made()
+    scene.pod(0, "Running", ready=True)
+    scene.pod(1, "Running")
+    scene.chief_does(TrainerPhase.TRAINING)
+    assert phase(scene) == "Starting"
+
+
+def test_a_running_job_stays_running_while_its_workers_end(scene) -> None:
+    scene.made()
+    scene.status = {"phase": "Running"}
+    scene.ended(0, 0)
+    scene.pod(1, "Running")
+    assert phase(scene) == "Running"
+
+
+def test_a_chief_that_cannot_be_asked_does_not_end_running(scene) -> None:
+    scene.made()
+    scene.status = {"phase": "Running"}
+    scene.pod(0, "Running", ready=True)
+    scene.pod(1, "Running", ready=True)
+    assert phase(scene) == "Running"
+
+
+def test_a_failed_pod_whose_successor_waits_means_restarting(scene) -> None:
+    scene.made()
+    scene.pod(0, "Running", ready=True)
+    scene.ended(1, 16)
+    scene.pod(1, "Pending")
+    assert phase(scene) == "Restarting"
+
+
+def test_a_restarted_job_runs_again(scene) -> None:
+    scene.made()
+    scene.pod(0, "Running", ready=True)
+    scene.ended(1, 16)
+    scene.pod(1, "Running", ready=True)
+    scene.chief_does(TrainerPhase.TRAINING)
+    assert phase(scene) == "Running"
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"), [("Complete", "Succeeded"), ("Failed", "Failed")]
+)
+def test_the_end_of_the_indexed_job_is_the_end(scene, condition, expected) -> None:
+    scene.made(condition)
+    scene.pod(0, "Running", ready=True)
+    assert phase(scene) == expected
+
+
+def test_suspended_is_said_whatever_the_pods_do(scene) -> None:
+    scene.made()
+    scene.spec["runPolicy"] = {"suspend": True}
+    scene.pod(0, "Running", ready=True)
+    assert phase(scene) == "Suspended"

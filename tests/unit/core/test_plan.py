@@ -1,0 +1,107 @@
+"""What a pass writes, and that a pass over an unchanged world writes nothing."""
+
+import datetime
+
+from kubefit.core.desired import APPLIED, digest
+from kubefit.core.plan import plan
+
+
+def conditions(decided) -> dict[str, dict]:
+    return {c["type"]: c for c in decided.status["conditions"]}
+
+
+def test_a_new_job_gets_service_configuration_and_one_indexed_job_whatever_its_size(scene) -> None:
+    for workers in (1, 2, 1024):
+        scene.spec["workers"] = workers
+        kinds = [body["kind"] for body in plan(scene.seen()).apply]
+        assert kinds == ["Service", "ConfigMap", "Job"]
+
+
+def test_claim_and_tensorboard_come_before_the_job_that_needs_them(scene) -> None:
+    scene.spec["storage"] = {"create": {"size": "1Gi"}}
+    scene.spec["tensorboard"] = {"enabled": True}
+    kinds = [body["kind"] for body in plan(scene.seen()).apply]
+    assert sorted(kinds[:-1]) == [
+        "ConfigMap",
+        "Deployment",
+        "PersistentVolumeClaim",
+        "Service",
+        "Service",
+    ]
+    assert kinds[-1] == "Job"
+
+
+def test_a_second_pass_over_the_same_world_writes_nothing(scene) -> None:
+    scene.made()
+    scene.job["metadata"]["annotations"][APPLIED] = digest(scene.seen().resource)
+    scene.status = plan(scene.seen()).status
+    again = plan(scene.seen())
+    assert (again.apply, again.change, again.status, again.event) == ((), None, None, None)
+
+
+def test_a_changed_specification_sends_only_changeable_fields_of_the_job(scene) -> None:
+    scene.made()
+    scene.job["metadata"]["annotations"][APPLIED] = "older"
+    scene.spec["runPolicy"] = {"suspend": True}
+    decided = plan(scene.seen())
+    assert decided.change["spec"]["suspend"] is True
+    assert "template" not in decided.change["spec"]
+    assert "Job" not in [body["kind"] for body in decided.apply]
+
+
+def test_a_script_that_is_no_python_ends_the_job_with_its_line(scene) -> None:
+    scene.spec["script"] = {"inline": "for i in range(3)\n    pass\n"}
+    decided = plan(scene.seen())
+    assert decided.apply == ()
+    assert str(decided.phase) == "Failed"
+    for kind, status in (("Accepted", "False"), ("Failed", "True")):
+        assert conditions(decided)[kind]["status"] == status
+        assert conditions(decided)[kind]["message"].startswith("spec.script.inline: line 1: ")
+
+
+def test_a_claim_that_is_not_there_is_waited_for(scene) -> None:
+    scene.claim = False
+    decided = plan(scene.seen())
+    assert decided.apply == ()
+    assert decided.requeue_after
+    assert conditions(decided)["Accepted"]["reason"] == "ClaimNotFound"
+    scene.claim = True
+    assert plan(scene.seen()).apply
+
+
+def test_a_job_that_is_over_is_left_alone(scene) -> None:
+    scene.made("Complete")
+    scene.status = plan(scene.seen()).status
+    scene.spec["workers"] = 3
+    again = plan(scene.seen())
+    assert (again.apply, again.change, again.status, again.delete) == ((), None, None, False)
+
+
+def test_a_finished_job_goes_when_its_time_to_live_has_passed(scene) -> None:
+    scene.spec["runPolicy"] = {"ttlSecondsAfterFinished": 60}
+    scene.made("Complete")
+    scene.status = plan(scene.seen()).status
+    scene.now += datetime.timedelta(seconds=59)
+    early = plan(scene.seen())
+    assert (early.delete, early.requeue_after) == (False, 1.0)
+    scene.now += datetime.timedelta(seconds=1)
+    assert plan(scene.seen()).delete
+
+
+def test_restarts_never_go_down_and_the_last_failure_restarts_nothing(scene) -> None:
+    scene.made(failed=2)
+    first = plan(scene.seen()).status
+    assert first["restarts"] == 2
+    scene.status = first
+    scene.made(failed=0)
+    assert plan(scene.seen()).status is None or plan(scene.seen()).status["restarts"] == 2
+    scene.made("Failed", failed=3)
+    assert plan(scene.seen()).status["restarts"] == 2
+
+
+def test_an_event_is_published_at_a_change_of_phase_only(scene) -> None:
+    scene.made()
+    first = plan(scene.seen())
+    assert first.event.reason == "Pending"
+    scene.status = first.status
+    assert plan(scene.seen()).event is None
