@@ -105,3 +105,9 @@ class Scene:
 def scene() -> Scene:
     """A new job of which nothing exists yet."""
     return Scene()
+
+
+@pytest.fixture(scope="session")
+def new_scene() -> type[Scene]:
+    """Makes scenes, for tests that need many."""
+    return Scene

@@ -1,0 +1,53 @@
+"""The objects of a job are those that were reviewed; a change of them is seen in a diff."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubefit.api.errors import read_job
+from kubefit.core.desired import desired, digest
+from kubefit.core.observed import Defaults
+
+ROOT = Path(__file__).parents[3]
+GOLDEN = ROOT / "tests/golden"
+DEFAULTS = Defaults(image="kubefit/trainer:1", image_pull_secrets=("registry",))
+PATCHED = {
+    "workers": 3,
+    "image": "team/program:2",
+    "resources": {"requests": {"cpu": "4"}, "limits": {"memory": "8Gi", "nvidia.com/gpu": 2}},
+    "podTemplate": {
+        "metadata": {"labels": {"team": "vision"}},
+        "spec": {
+            "nodeSelector": {"pool": "gpu"},
+            "containers": [{"name": "trainer", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}],
+        },
+    },
+    "storage": {"create": {"size": "20Gi", "storageClass": "fast", "accessMode": "ReadWriteOnce"}},
+    "script": {"path": "/app/train.py", "args": ["--epochs", "3"]},
+    "tensorboard": {"enabled": True},
+    "runPolicy": {"suspend": True, "maxRestarts": 5, "activeDeadlineSeconds": 3600},
+}
+
+
+def _job(name: str) -> dict:
+    if name == "patched":
+        return {
+            "apiVersion": "kubefit.dev/v1alpha1",
+            "kind": "TrainingJob",
+            "metadata": {"name": name},
+            "spec": PATCHED,
+        }
+    return yaml.safe_load((ROOT / f"examples/{name}/job.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["01-digits", "02-script", "patched"])
+def test_the_objects_of_a_job_are_the_reviewed_ones(name, request) -> None:
+    document = _job(name)
+    document["metadata"] |= {"namespace": "golden", "uid": "00000000-0000-0000-0000-000000000001"}
+    made = desired(read_job(document), DEFAULTS, spec_digest=digest(document))
+    text = yaml.safe_dump_all(made, sort_keys=False, width=100)
+    file = GOLDEN / f"{name}.yaml"
+    if request.config.getoption("--update-golden"):
+        file.write_text(text)
+    assert file.read_text() == text, "run pytest --update-golden and review the diff"
