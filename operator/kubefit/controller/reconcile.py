@@ -78,7 +78,8 @@ class Reconciler:
         if resource is None:
             return None
         job = self._view.job(key, resource["metadata"]["uid"])
-        pods = self._view.pods_of(key, job["metadata"]["uid"]) if job else ()
+        owner = job["metadata"]["uid"] if job else ""
+        pods = self._view.pods_of(key, owner)
         claim = resource["spec"].get("storage", {}).get("claim", key[1])
         return Observed(
             now=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
@@ -86,6 +87,7 @@ class Reconciler:
             defaults=self._defaults,
             job=job,
             pods=pods,
+            leftovers=self._view.leftovers(key, owner),
             claim=self._view.claim((key[0], claim)),
             chief=await self._chiefs.ask(pods),
         )

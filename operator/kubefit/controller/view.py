@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubefit.api.names import LABEL_ROLE, ROLE_WORKER
 from kubefit.controller.worklist import Key
 from kubefit.core.observed import Object
 
@@ -34,6 +35,16 @@ class View:
     def pods_of(self, key: Key, owner: str) -> tuple[Object, ...]:
         """The pods of the Job with that uid."""
         return tuple(_owned(self.pods.get(key, ()), owner))
+
+    def leftovers(self, key: Key, owner: str) -> tuple[str, ...]:
+        """Names of workers' pods under that name which the Job with that uid does not own."""
+        pods = tuple(self.pods.get(key, ()))
+        own = _owned(pods, owner)
+        return tuple(
+            pod["metadata"]["name"]
+            for pod in pods
+            if pod["metadata"]["labels"].get(LABEL_ROLE) == ROLE_WORKER and pod not in own
+        )
 
     def claim(self, key: Key) -> Object | None:
         """The claim of that namespace and name."""

@@ -27,7 +27,13 @@ def accept(observed: Observed) -> TrainingJob | Rejection:
         job = read_job(document)
     except ValidationError as error:
         return Rejection(reason="InvalidSpec", message="; ".join(explain(error)), permanent=True)
-    return _bad_script(job) or _bad_claim(job, observed) or _refused(observed) or job
+    return (
+        _bad_script(job)
+        or _bad_claim(job, observed)
+        or _name_in_use(observed)
+        or _refused(observed)
+        or job
+    )
 
 
 def _bad_script(job: TrainingJob) -> Rejection | None:
@@ -51,6 +57,17 @@ def _bad_claim(job: TrainingJob, observed: Observed) -> Rejection | None:
         f" {observed.namespace}; the job starts once there is one"
     )
     return Rejection(reason="ClaimNotFound", message=message, permanent=False)
+
+
+def _name_in_use(observed: Observed) -> Rejection | None:
+    """New workers must not meet, under the same host names, workers of a job that was deleted."""
+    if observed.job is not None or not observed.leftovers:
+        return None
+    message = (
+        f"metadata.name: pods of an earlier job of this name still end"
+        f" ({', '.join(sorted(observed.leftovers)[:3])}); the job starts once they are gone"
+    )
+    return Rejection(reason="NameInUse", message=message, permanent=False)
 
 
 def _refused(observed: Observed) -> Rejection | None:

@@ -33,6 +33,8 @@ class Observed:
     """The Indexed Job."""
     pods: tuple[Object, ...] = ()
     """Workers' pods, those of earlier attempts among them."""
+    leftovers: tuple[str, ...] = ()
+    """Names of workers' pods that an earlier TrainingJob of this name left and that still end."""
     claim: Object | None = None
     """The PersistentVolumeClaim that the job names or has created."""
     chief: WorkerStatus | None = None

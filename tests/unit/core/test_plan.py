@@ -1,5 +1,6 @@
 """What a pass writes, and that a pass over an unchanged world writes nothing."""
 
+import dataclasses
 import datetime
 
 from kubefit.core.desired import APPLIED, digest
@@ -67,6 +68,17 @@ def test_a_claim_that_is_not_there_is_waited_for(scene) -> None:
     assert conditions(decided)["Accepted"]["reason"] == "ClaimNotFound"
     scene.claim = True
     assert plan(scene.seen()).apply
+
+
+def test_a_job_waits_for_the_pods_of_its_deleted_namesake(scene) -> None:
+    observed = dataclasses.replace(scene.seen(), leftovers=("digits-0-x",))
+    decided = plan(observed)
+    assert decided.apply == ()
+    assert conditions(decided)["Accepted"]["reason"] == "NameInUse"
+    assert "digits-0-x" in conditions(decided)["Accepted"]["message"]
+    scene.made()
+    assert plan(dataclasses.replace(scene.seen(), leftovers=("digits-0-x",))).phase == "Pending"
+    assert plan(scene.seen()).apply or plan(scene.seen()).change
 
 
 def test_a_job_that_is_over_is_left_alone(scene) -> None:
