@@ -78,6 +78,8 @@ def endless(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background ignores SIGINT, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         yield process
         process.kill()
