@@ -5,6 +5,7 @@ Run configuration, reports, exit codes and the layout of the storage.
 Models and pure functions of them; nothing here reads or writes.
 """
 
+import signal
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from pathlib import PurePosixPath
@@ -295,3 +296,11 @@ class JobFiles:
 def job_dir(volume_dir: str, namespace: str, name: str) -> str:
     """Directory of a job below its volume."""
     return str(PurePosixPath(volume_dir) / namespace / name)
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; `signal 127` for a number that is none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -71,3 +71,7 @@ class ConditionType(StrEnum):
     PROGRESSING = "Progressing"
     COMPLETE = "Complete"
     FAILED = "Failed"
+
+
+APPLY_TYPED_FAULT = "failed to create typed patch object"
+"""How server-side apply begins its refusal of what no schema declares; its code is 500."""

@@ -97,7 +97,7 @@ class Images(
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """Folder with one sub-folder of PNG, JPEG, BMP or GIF images per class, sorted by name."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """NumPy archive: an array of images (N, height, width[, channels]), one of labels (N,)."""
+    """NumPy archive: uint8 images (N, height, width[, channels]) and labels (N,)."""
     images_key: Annotated[str, Field(min_length=1)] = "x"
     """Name of the array of images in the archive."""
     labels_key: Annotated[str, Field(min_length=1)] = "y"

@@ -232,6 +232,7 @@ class Progress(Model):
     """Latest metrics of training and validation (`val_…`)."""
     examples_per_second: float | SkipJsonSchema[None] = None
     update_time: datetime.datetime | SkipJsonSchema[None] = None
+    """When the chief reported this."""
 
 
 class Summary(Model):

@@ -1,4 +1,4 @@
-"""`kubefit delete NAME`: ends a job and takes its objects away; the volume stays."""
+"""`kubefit delete NAME`: ends a job; its volume goes by its deletionPolicy."""
 
 from kubefit.cli import screen
 from kubefit.cli.cluster import Context, JobName, Kubeconfig, Namespace, connect
@@ -10,7 +10,7 @@ def delete(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Delete a job; its results stay on the volume."""
+    """Delete a job; its results stay on the volume, unless the deletionPolicy of that is Delete."""
     cluster = connect(namespace, context, kubeconfig)
     cluster.delete(name)
     screen.out(f"trainingjob {name} in namespace {cluster.namespace} deleted")

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.cli import manifest, screen
 from kubefit.cli.cluster import Context, Kubeconfig, Namespace, connect
 from kubefit.cli.errors import CommandError
 from kubefit.cli.validate import check, summary
 from kubefit.cli.watch import watch_job
+from kubefit.client.following import FINISHED
 
 
 class DryRun(StrEnum):
@@ -41,6 +43,7 @@ def submit(
     cluster = connect(asked, context, kubeconfig)
     _check_namespace(file, document, namespace)
     applied = cluster.apply(document, dry_run=dry_run is DryRun.SERVER)
+    _check_not_over(applied)
     done = "was accepted by the API server; nothing was stored" if dry_run else "submitted"
     screen.out(f"trainingjob {applied.metadata.name} in namespace {cluster.namespace} {done}")
     if watch and not dry_run:
@@ -57,6 +60,15 @@ def _document(file: Path) -> dict[str, Any]:
     manifest.parse(file, document)
     found: dict[str, Any] = document
     return found
+
+
+def _check_not_over(job: TrainingJob) -> None:
+    name, phase = job.metadata.name, job.status.phase
+    if phase in FINISHED:
+        raise CommandError(
+            f"trainingjob {name} is over ({phase}) and does not run again",
+            hint=f"kubefit delete {name}, or give the manifest another metadata.name",
+        )
 
 
 def _check_namespace(file: Path, document: dict[str, Any], namespace: str | None) -> None:

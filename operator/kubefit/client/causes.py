@@ -3,12 +3,11 @@
 Pure functions of outcomes.
 """
 
-import signal
 from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from kubefit.api.contract import EXIT_MEANINGS, Cause, ExitCode, Outcome
+from kubefit.api.contract import EXIT_MEANINGS, Cause, ExitCode, Outcome, signal_name
 
 
 def outcome_of(rank: int, returncode: int, text: str) -> Outcome:
@@ -31,10 +30,7 @@ def outcome_of(rank: int, returncode: int, text: str) -> Outcome:
 def _end(returncode: int) -> str:
     if returncode >= 0:
         return f"exited with code {returncode}"
-    try:
-        return f"was killed by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"was killed by signal {-returncode}"
+    return f"was killed by {signal_name(-returncode)}"
 
 
 def first_cause(outcomes: Iterable[Outcome]) -> Outcome | None:

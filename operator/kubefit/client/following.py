@@ -91,7 +91,11 @@ def follow_logs(
     """
     streams = _Streams()
     for job in poll_job(cluster, name):
-        pods = [pod for pod in cluster.pods(name) if rank is None or pod.rank == rank]
+        try:
+            found = cluster.pods(name)
+        except UnreachableError:
+            continue
+        pods = [pod for pod in found if rank is None or pod.rank == rank]
         started = [pod for pod in pods if pod.started]
         for pod in started:
             streams.follow(cluster, pod)

@@ -156,8 +156,16 @@ class Cluster:
         return f"{base}/{name}" if name else base
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        with closing(self._request(method, path, **options)) as response:
-            answer: dict[str, Any] = json.loads(response.data)
+        try:
+            with closing(self._request(method, path, **options)) as response:
+                answer: dict[str, Any] = json.loads(response.data)
+        except urllib3.exceptions.HTTPError as error:
+            raise UnreachableError(f"the API server's answer broke off: {error}") from error
+        except ValueError as error:
+            raise ClusterError(
+                f"{self._api.configuration.host} answered something else than JSON",
+                hint="is that the address of an API server? see kubectl config view",
+            ) from error
         return answer
 
     def _request(

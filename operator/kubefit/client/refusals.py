@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from kubefit.api.names import PLURAL
+from kubefit.api.names import APPLY_TYPED_FAULT, PLURAL
 
 _VALUE = r'"(?:[^"\\]|\\.)*"|[-+.\de]+|true|false|null|\{.*?\}|\[.*?\]'
 _INVALID = re.compile(
@@ -16,8 +16,7 @@ _INVALID = re.compile(
 _IN_BODY = re.compile(r"\S+ in body ")
 _NOT_CHECKED = "some validation rules were not checked"
 """Beside other faults: rules wait until the schema is satisfied."""
-_TYPED = re.compile(r"failed to create typed patch object \(.*?\): \.?(?P<fault>.*)", re.DOTALL)
-"""How server-side apply refuses what the schema does not declare; its code is 500."""
+_TYPED = re.compile(rf"{APPLY_TYPED_FAULT} \(.*?\): \.?(?P<fault>.*)", re.DOTALL)
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')
 _DUPLICATE_FIELD = re.compile(r'duplicate field "([^"]+)"')
 

@@ -10,8 +10,8 @@ import kopf
 from kopf._core.engines.peering import Identity
 from kubernetes.aio.config import ConfigException
 
-from kubefit.api.names import API_VERSION, PLURAL
-from kubefit.controller.api import Api, ApiError
+from kubefit.api.names import API_VERSION, LABEL_JOB, PLURAL
+from kubefit.controller.api import Api, ApiError, UnreachableError
 from kubefit.controller.chief import Chiefs
 from kubefit.controller.handlers import register
 from kubefit.controller.metrics import Metrics
@@ -57,7 +57,7 @@ async def _trouble() -> str:
             return f"the cluster does not know {PLURAL}.{API_VERSION}: install KubeFit's CRD"
     except ApiError as error:
         return f"the API server refuses the operator ({error.code}): {error}"
-    except OSError as error:
+    except UnreachableError as error:
         return f"the API server does not answer: {error}"
     finally:
         await api.close()
@@ -108,6 +108,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.watching.server_timeout = _SERVER_TIMEOUT
+    for group, version, plural in (("", "v1", "pods"), ("batch", "v1", "jobs")):
+        settings.watching.label_selectors[group, version, plural] = LABEL_JOB
     settings.watching.client_timeout = _SERVER_TIMEOUT + 30
     return settings
 

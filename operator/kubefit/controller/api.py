@@ -1,10 +1,12 @@
 """The only place that talks to the Kubernetes API: thin requests, plain dictionaries."""
 
+import http
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import aiohttp
 from kubernetes.aio import client, config
 
 from kubefit.api.names import API_VERSION, FIELD_MANAGER, KIND, PLURAL
@@ -16,6 +18,7 @@ _PATHS: Final = {
     ("v1", "ConfigMap"): ("api/v1", "configmaps"),
     ("v1", "PersistentVolumeClaim"): ("api/v1", "persistentvolumeclaims"),
     ("v1", "Event"): ("api/v1", "events"),
+    ("v1", "Pod"): ("api/v1", "pods"),
     ("batch/v1", "Job"): ("apis/batch/v1", "jobs"),
     ("apps/v1", "Deployment"): ("apis/apps/v1", "deployments"),
 }
@@ -32,6 +35,10 @@ class ApiError(Exception):
         super().__init__(message)
         self.code = code
         """HTTP status."""
+
+
+class UnreachableError(Exception):
+    """The API server gave no answer."""
 
 
 Count = Callable[[str, str, int], None]
@@ -62,6 +69,27 @@ class Api:
         """Creates the object or takes over the fields given (server-side apply)."""
         await self._write("PATCH", body, _APPLY, fieldManager=FIELD_MANAGER, force="true")
 
+    async def get(self, body: Object) -> Object | None:
+        """The object of that kind and name as it is stored; None when there is none."""
+        path, plural = _PATHS[body["apiVersion"], body["kind"]]
+        try:
+            found: Object = await self._request("GET", plural, _url(path, plural, body), None)
+        except ApiError as error:
+            if error.code == http.HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        return found
+
+    async def remove(self, body: Object) -> None:
+        """Deletes the object of that kind and name, if there is one."""
+        path, plural = _PATHS[body["apiVersion"], body["kind"]]
+        policy = {"propagationPolicy": "Background"}
+        try:
+            await self._request("DELETE", plural, _url(path, plural, body), policy)
+        except ApiError as error:
+            if error.code != http.HTTPStatus.NOT_FOUND:
+                raise
+
     async def change(self, body: Object) -> None:
         """Changes the fields given of an object that exists; null removes one."""
         await self._write("PATCH", body, _MERGE, fieldManager=FIELD_MANAGER)
@@ -85,25 +113,17 @@ class Api:
 
     async def delete(self, resource: Object) -> None:
         """Deletes that very TrainingJob; its children follow by their owner references."""
-        meta = resource["metadata"]
-        preconditions = {"preconditions": {"uid": meta["uid"]}, "propagationPolicy": "Background"}
+        uid = {"uid": resource["metadata"]["uid"]}
+        preconditions = {"preconditions": uid, "propagationPolicy": "Background"}
         path, plural = _PATHS[API_VERSION, KIND]
-        await self._request(
-            "DELETE",
-            plural,
-            f"{path}/namespaces/{meta['namespace']}/{plural}/{meta['name']}",
-            preconditions,
-            "application/json",
-        )
+        await self._request("DELETE", plural, _url(path, plural, resource), preconditions)
 
     async def serves(self, api_version: str, plural: str) -> bool:
         """Whether the cluster knows that resource."""
         try:
-            found = await self._request(
-                "GET", "apis", f"apis/{api_version}", None, "application/json"
-            )
+            found = await self._request("GET", "apis", f"apis/{api_version}", None)
         except ApiError as error:
-            if error.code == 404:
+            if error.code == http.HTTPStatus.NOT_FOUND:
                 return False
             raise
         return any(resource["name"] == plural for resource in found["resources"])
@@ -123,7 +143,12 @@ class Api:
         await self._request(verb, plural, url, body, content_type)
 
     async def _request(
-        self, verb: str, resource: str, path: str, body: Mapping[str, Any] | None, content: str
+        self,
+        verb: str,
+        resource: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        content: str = "application/json",
     ) -> Any:
         request = await self._connection.param_serialize(
             verb,
@@ -132,12 +157,20 @@ class Api:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = await self._connection.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
-        text = (await response.read()).decode()
+        try:
+            response = await self._connection.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
+            text = (await response.read()).decode()
+        except (aiohttp.ClientError, OSError) as error:
+            raise UnreachableError(str(error) or type(error).__name__) from error
         self._count(verb.lower(), resource, response.status)
         if response.status not in _OK:
             raise ApiError(response.status, _message(text))
         return json.loads(text)
+
+
+def _url(path: str, plural: str, body: Object) -> str:
+    meta = body["metadata"]
+    return f"{path}/namespaces/{meta['namespace']}/{plural}/{meta['name']}"
 
 
 def _message(text: str) -> str:

@@ -1,6 +1,10 @@
 """Asks the agent of rank 0 how far training is."""
 
+import time
+from collections.abc import Callable
+
 import aiohttp
+import yarl
 from pydantic import ValidationError
 
 from kubefit.api.contract import AGENT_PORT, WorkerStatus
@@ -8,13 +12,17 @@ from kubefit.core import workers
 from kubefit.core.observed import Object
 
 _TIMEOUT = aiohttp.ClientTimeout(total=2.0)
+_FRESH_SECONDS = 1.9
+"""An answer serves for so long: a status written brings a pass, which must not write the next."""
 
 
 class Chiefs:
     """Reads `/status` of chiefs over HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._clock = clock
+        self._answers: dict[str, tuple[float, WorkerStatus]] = {}
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -25,7 +33,22 @@ class Chiefs:
         pod = workers.latest(pods).get(0)
         if pod is None or workers.phase(pod) != "Running" or not pod["status"].get("podIP"):
             return None
-        url = f"http://{pod['status']['podIP']}:{AGENT_PORT}/status"
+        now = self._clock()
+        self._answers = {
+            uid: (at, answer)
+            for uid, (at, answer) in self._answers.items()
+            if now < at + _FRESH_SECONDS
+        }
+        uid = str(pod["metadata"]["uid"])
+        if uid in self._answers:
+            return self._answers[uid][1]
+        answer = await self._fetch(str(pod["status"]["podIP"]))
+        if answer is not None:
+            self._answers[uid] = (now, answer)
+        return answer
+
+    async def _fetch(self, host: str) -> WorkerStatus | None:
+        url = yarl.URL.build(scheme="http", host=host, port=AGENT_PORT, path="/status")
         try:
             async with self._session.get(url) as response:
                 return WorkerStatus.model_validate_json(await response.read())

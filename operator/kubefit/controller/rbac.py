@@ -25,7 +25,9 @@ RBAC: tuple[Rule, ...] = (
     Rule(api_groups=("batch",), resources=("jobs",), verbs=(*_WATCH, *_APPLY)),
     Rule(api_groups=("",), resources=("pods",), verbs=_WATCH),
     Rule(api_groups=("",), resources=("persistentvolumeclaims",), verbs=(*_WATCH, *_APPLY)),
-    Rule(api_groups=("",), resources=("services", "configmaps"), verbs=_APPLY),
-    Rule(api_groups=("apps",), resources=("deployments",), verbs=_APPLY),
+    Rule(api_groups=("",), resources=("configmaps",), verbs=("get", *_APPLY)),
+    # Deleted when a running job wants no TensorBoard any more.
+    Rule(api_groups=("",), resources=("services",), verbs=("get", *_APPLY, "delete")),
+    Rule(api_groups=("apps",), resources=("deployments",), verbs=("get", *_APPLY, "delete")),
     Rule(api_groups=("",), resources=("events",), verbs=("create",)),
 )

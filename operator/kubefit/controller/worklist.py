@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 Key = tuple[str, str]
 """Namespace and name of a TrainingJob."""
-_REST_SECONDS = 0.2
+_REST_SECONDS = 1.0
 """Between two passes of a job, so that a burst of events costs one pass."""
 
 

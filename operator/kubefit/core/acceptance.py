@@ -1,6 +1,8 @@
 """Whether a TrainingJob can be run at all: what its schema cannot say."""
 
 import ast
+import dataclasses
+import functools
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -18,6 +20,8 @@ class Rejection:
     message: str
     permanent: bool
     """Nothing but another specification helps."""
+    job: TrainingJob | None = None
+    """The parsed job, where the specification could be read."""
 
 
 def accept(observed: Observed) -> TrainingJob | Rejection:
@@ -27,25 +31,34 @@ def accept(observed: Observed) -> TrainingJob | Rejection:
         job = read_job(document)
     except ValidationError as error:
         return Rejection(reason="InvalidSpec", message="; ".join(explain(error)), permanent=True)
-    return (
+    found = (
         _bad_script(job)
         or _bad_claim(job, observed)
         or _name_in_use(observed)
         or _refused(observed)
-        or job
     )
+    return dataclasses.replace(found, job=job) if found else job
 
 
 def _bad_script(job: TrainingJob) -> Rejection | None:
+    """Another image may have a newer Python; there, the worker itself says what is wrong."""
     source = job.spec.script and job.spec.script.inline
-    if not source:
+    fault = _syntax_fault(source) if source and job.spec.image is None else ""
+    if not fault:
         return None
+    message = f"spec.script.inline: {fault}"
+    return Rejection(reason="InvalidScript", message=message, permanent=True)
+
+
+@functools.lru_cache(maxsize=256)
+def _syntax_fault(source: str) -> str:
     try:
         ast.parse(source)
     except SyntaxError as error:
-        message = f"spec.script.inline: line {error.lineno}: {error.msg}"
-        return Rejection(reason="InvalidScript", message=message, permanent=True)
-    return None
+        return f"line {error.lineno}: {error.msg}"
+    except (MemoryError, RecursionError, ValueError) as error:
+        return f"Python cannot read it: {error or type(error).__name__}"
+    return ""
 
 
 def _bad_claim(job: TrainingJob, observed: Observed) -> Rejection | None:

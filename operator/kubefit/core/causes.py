@@ -1,8 +1,6 @@
 """The first cause of a failure: which worker failed, and why, in one sentence."""
 
-import signal
-
-from kubefit.api.contract import EXIT_MEANINGS, ExitCode
+from kubefit.api.contract import EXIT_MEANINGS, ExitCode, signal_name
 from kubefit.api.v1alpha1 import FailureStatus
 from kubefit.core import workers
 from kubefit.core.observed import Object
@@ -11,11 +9,21 @@ _SIGNAL_BASE = 128
 
 
 def first_cause(pods: tuple[Object, ...]) -> FailureStatus | None:
-    """The failure that came first; one that only followed from another counts last."""
+    """The first failure of the last attempt; one that only followed from another counts last.
+
+    Failures from before the newest failed pod was made belong to earlier attempts.
+    """
     failed = [pod for pod in pods if workers.phase(pod) == "Failed"]
     if not failed:
         return None
-    return describe(min(failed, key=lambda p: (workers.is_secondary(p), workers.ended_at(p))))
+    newest = max(workers.created_at(pod) for pod in failed)
+    last = [pod for pod in failed if workers.ended_at(pod) >= newest]
+    primary = [pod for pod in last if not workers.is_secondary(pod)]
+    if not primary:
+        # The replacement of a failed pod may itself end with the old attempt.
+        earlier = [pod for pod in failed if not workers.is_secondary(pod)]
+        primary = sorted(earlier, key=workers.ended_at)[-1:]
+    return describe(min(primary or last, key=workers.ended_at))
 
 
 def describe(pod: Object) -> FailureStatus:
@@ -44,11 +52,13 @@ def _reason(pod: Object) -> tuple[str, str, int | None]:
     if ended.get("reason") == "OOMKilled":
         meaning = EXIT_MEANINGS[ExitCode.OUT_OF_MEMORY]
         return meaning.reason, _out_of_memory(pod), code
+    if code == ExitCode.SUCCESS:
+        return "PodFailed", "the trainer ended well, but another container of its pod failed", code
     if code in set(ExitCode):
         meaning = EXIT_MEANINGS[ExitCode(code)]
         return meaning.reason, meaning.text, code
     if code > _SIGNAL_BASE:
-        name = signal.Signals(code - _SIGNAL_BASE).name
+        name = signal_name(code - _SIGNAL_BASE)
         return "Killed", f"the container was killed by {name}", code
     return "Error", f"the container ended with exit code {code}: {ended.get('message', '')}", code
 

@@ -52,3 +52,16 @@ def changes(job: TrainingJob, defaults: Defaults, *, spec_digest: str) -> tuple[
         "spec": pods.changeable(job),
     }
     return (*desired(job, defaults, spec_digest=spec_digest)[:-1], fields)
+
+
+def suspension(existing: Object) -> Object | None:
+    """The change that makes the Job end its pods; None where it does so already."""
+    if existing.get("spec", {}).get("suspend"):
+        return None
+    meta = existing["metadata"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+        "spec": {"suspend": True},
+    }

@@ -8,14 +8,16 @@ from pydantic import ValidationError
 
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import TrainingJob, TrainingJobStatus
+from kubefit.core import objects, workers
 from kubefit.core import status as statuses
 from kubefit.core.acceptance import Rejection, accept
-from kubefit.core.desired import APPLIED, changes, desired, digest
+from kubefit.core.desired import APPLIED, changes, desired, digest, suspension
 from kubefit.core.observed import Object, Observed
 from kubefit.core.phase import FINAL
 
 _POLL_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 30.0
+_ALIVE = frozenset({"Pending", "Running", "Terminating"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Plan:
     """Objects to apply on the server's side."""
     change: Object | None = None
     """Changed fields of the existing Job."""
+    remove: tuple[Object, ...] = ()
+    """Children that are no longer wanted."""
     delete: bool = False
     """Delete the TrainingJob."""
     status: Object | None = None
@@ -53,12 +57,16 @@ def plan(observed: Observed) -> Plan:
     if before.phase in FINAL:
         return _finished(observed, before)
     found = accept(observed)
-    if isinstance(found, Rejection):
-        after = statuses.rejected(before, found, observed)
-        again = None if found.permanent else _LOOK_AGAIN_SECONDS
-        return _with_status(Plan(requeue_after=again), before, after)
-    after = statuses.accepted(found, before, observed)
-    writes = _writes(found, observed) if after.phase not in FINAL else Plan()
+    if isinstance(found, Rejection) and (found.permanent or not (found.job and observed.job)):
+        return _with_status(
+            _halt(found, observed), before, statuses.rejected(before, found, observed)
+        )
+    refusal = found if isinstance(found, Rejection) else None
+    job = found.job if isinstance(found, Rejection) else found
+    if job is None:
+        raise ValueError("a job that cannot be read is rejected for good")
+    after = statuses.accepted(job, before, observed, refusal=refusal)
+    writes = Plan() if after.phase in FINAL or observed.refusal else _writes(job, observed, before)
     return _with_status(writes, before, after)
 
 
@@ -72,6 +80,10 @@ def stored_status(resource: Object) -> TrainingJobStatus:
 
 def _finished(observed: Observed, before: TrainingJobStatus) -> Plan:
     """A job that is over stays as it is until its time to live has passed."""
+    generation = int(observed.resource["metadata"].get("generation", 0))
+    if before.observed_generation != generation:
+        seen = before.model_copy(update={"observed_generation": generation})
+        return _with_status(Plan(), before, seen)
     policy = observed.resource["spec"].get("runPolicy", {})
     seconds = policy.get("ttlSecondsAfterFinished")
     if seconds is None or before.completion_time is None:
@@ -83,14 +95,32 @@ def _finished(observed: Observed, before: TrainingJobStatus) -> Plan:
     return Plan(requeue_after=left, phase=before.phase)
 
 
-def _writes(job: TrainingJob, observed: Observed) -> Plan:
+def _halt(found: Rejection, observed: Observed) -> Plan:
+    """Workers of a job that can never be accepted again do not train on unwatched."""
+    stop = found.permanent and observed.job is not None
+    return Plan(
+        change=suspension(observed.job) if stop and observed.job else None,
+        requeue_after=None if found.permanent else _LOOK_AGAIN_SECONDS,
+    )
+
+
+def _writes(job: TrainingJob, observed: Observed, before: TrainingJobStatus) -> Plan:
     wanted = digest(observed.resource)
     if observed.job is None:
         return Plan(apply=desired(job, observed.defaults, spec_digest=wanted))
     if observed.job["metadata"].get("annotations", {}).get(APPLIED) == wanted:
         return Plan()
+    if _resized(job, observed.job) and any(workers.phase(p) in _ALIVE for p in observed.pods):
+        # Workers of two sizes of the job must never meet.
+        return Plan(change=suspension(observed.job))
     *others, change = changes(job, observed.defaults, spec_digest=wanted)
-    return Plan(apply=tuple(others), change=change)
+    unwanted = before.tensorboard is not None and not job.spec.tensorboard.enabled
+    remove = objects.tensorboard(job, observed.defaults) if unwanted else ()
+    return Plan(apply=tuple(others), change=change, remove=remove)
+
+
+def _resized(job: TrainingJob, existing: Object) -> bool:
+    return bool(existing.get("spec", {}).get("parallelism", job.spec.workers) != job.spec.workers)
 
 
 def _with_status(writes: Plan, before: TrainingJobStatus, after: TrainingJobStatus) -> Plan:
@@ -103,6 +133,7 @@ def _with_status(writes: Plan, before: TrainingJobStatus, after: TrainingJobStat
     return Plan(
         apply=writes.apply,
         change=writes.change,
+        remove=writes.remove,
         status=None if same else wire,
         event=_event(before, after) if moved else None,
         requeue_after=writes.requeue_after or (_POLL_SECONDS if active else None),

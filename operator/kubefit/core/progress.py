@@ -1,5 +1,7 @@
 """How far training is: the chief's report as status fields and as texts of the printed columns."""
 
+import datetime
+
 from kubefit.api.contract import TrainerReport
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import Progress, Summary
@@ -33,7 +35,12 @@ def progress(report: TrainerReport, *, ranks: int, phase: Phase) -> Progress:
         loss=_finite(report.loss),
         metrics={name: value for name, value in report.metrics.items() if _is_finite(value)},
         examples_per_second=_throughput(report, ranks),
+        update_time=_moment(report.updated),
     )
+
+
+def _moment(seconds: float) -> datetime.datetime | None:
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC) if seconds else None
 
 
 def summary(ready: int, ranks: int, found: Progress | None) -> Summary:

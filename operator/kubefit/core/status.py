@@ -17,13 +17,7 @@ def rejected(
 ) -> TrainingJobStatus:
     """Status of a job that is not run."""
     phase = Phase.FAILED if rejection.permanent else Phase.PENDING
-    refusal = conditions.Finding(
-        type=ConditionType.ACCEPTED,
-        status=False,
-        reason=rejection.reason,
-        message=rejection.message,
-    )
-    found = [refusal]
+    found = [_not_accepted(rejection)]
     failure = None
     if rejection.permanent:
         failure = FailureStatus(reason=rejection.reason, message=rejection.message)
@@ -51,8 +45,14 @@ def rejected(
     )
 
 
-def accepted(job: TrainingJob, before: TrainingJobStatus, observed: Observed) -> TrainingJobStatus:
-    """Status of a job that is run."""
+def accepted(
+    job: TrainingJob,
+    before: TrainingJobStatus,
+    observed: Observed,
+    *,
+    refusal: Rejection | None = None,
+) -> TrainingJobStatus:
+    """Status of a job that is run; a refused change of it is told beside what it does."""
     phase = phase_of(job.model_copy(update={"status": before}), observed)
     latest = workers.latest(observed.pods)
     ready = sum(workers.ready(pod) for pod in latest.values())
@@ -62,6 +62,8 @@ def accepted(job: TrainingJob, before: TrainingJobStatus, observed: Observed) ->
     if report is not None:
         found = progress(report, ranks=job.spec.workers, phase=phase)
     found_conditions = conditions.findings(job, observed, phase=phase, ready=ready, failure=failure)
+    if refusal is not None:
+        found_conditions[0] = _not_accepted(refusal)
     return TrainingJobStatus(
         observed_generation=job.metadata.generation,
         phase=phase,
@@ -82,6 +84,15 @@ def accepted(job: TrainingJob, before: TrainingJobStatus, observed: Observed) ->
             now=observed.now,
             generation=job.metadata.generation,
         ),
+    )
+
+
+def _not_accepted(rejection: Rejection) -> conditions.Finding:
+    return conditions.Finding(
+        type=ConditionType.ACCEPTED,
+        status=False,
+        reason=rejection.reason,
+        message=rejection.message,
     )
 
 

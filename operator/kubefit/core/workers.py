@@ -60,6 +60,12 @@ def outcome(pod: Object) -> Outcome | None:
         return None
 
 
+def created_at(pod: Object) -> float:
+    """Unix time in seconds at which the pod was made; minus infinity when unknown."""
+    stamp = pod["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(str(stamp)).timestamp() if stamp else float("-inf")
+
+
 def ended_at(pod: Object) -> float:
     """Unix time in seconds of the end of training in that pod; infinite when unknown."""
     words = outcome(pod)

@@ -40,7 +40,7 @@ class Scene:
         pod = {
             "metadata": {
                 "name": f"digits-{rank}-{len(self.pods)}",
-                "creationTimestamp": f"2026-01-02T03:00:{len(self.pods):02}Z",
+                "creationTimestamp": f"1970-01-01T00:00:{len(self.pods):02}Z",
                 "annotations": {"batch.kubernetes.io/job-completion-index": str(rank)},
             },
             "spec": {"containers": [{"name": "trainer", "resources": {}}]},
@@ -74,7 +74,7 @@ class Scene:
     def made(self, *conditions: str, **status: Any) -> None:
         """The Indexed Job exists, with these conditions true."""
         found = [{"type": kind, "status": "True"} for kind in conditions]
-        metadata = {"name": "digits", "uid": "job", "annotations": {}}
+        metadata = {"name": "digits", "namespace": "team", "uid": "job", "annotations": {}}
         self.job = {"metadata": metadata, "status": {"conditions": found, **status}}
 
     def seen(self) -> Observed:

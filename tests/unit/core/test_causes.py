@@ -56,3 +56,27 @@ def test_an_evicted_pod_is_told_in_the_words_of_the_kubelet(scene) -> None:
     found = cause(scene)
     assert found.reason == "Evicted"
     assert found.message == "rank 0: the node was low on memory"
+
+
+def test_a_code_that_is_no_signal_is_told_as_a_number(scene) -> None:
+    scene.ended(0, 255)
+    assert "signal 127" in cause(scene).message
+
+
+def test_the_cause_is_that_of_the_last_attempt(scene) -> None:
+    scene.last_words(1, 16, "first attempt", 0.5)
+    scene.pod(1, "Running", ready=True)
+    scene.last_words(0, 10, "second attempt", 20.0)
+    assert cause(scene).message == "rank 0: second attempt"
+
+
+def test_a_replacement_that_lost_its_peers_does_not_hide_why_it_was_made(scene) -> None:
+    scene.last_words(1, 16, "crashed", 0.5)
+    scene.last_words(1, 13, "worker 0 went away", 20.0)
+    assert cause(scene).message == "rank 1: crashed"
+
+
+def test_a_failed_pod_whose_trainer_ended_well_is_not_told_as_a_success(scene) -> None:
+    pod = scene.ended(0, 0)
+    pod["status"]["phase"] = "Failed"
+    assert cause(scene).reason == "PodFailed"

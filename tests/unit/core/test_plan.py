@@ -117,3 +117,48 @@ def test_an_event_is_published_at_a_change_of_phase_only(scene) -> None:
     assert first.event.reason == "Pending"
     scene.status = first.status
     assert plan(scene.seen()).event is None
+
+
+def test_a_refused_change_is_told_while_training_goes_on(scene) -> None:
+    scene.made()
+    for rank in (0, 1):
+        scene.pod(rank, "Running", ready=True)
+    calm = plan(scene.seen())
+    refused = plan(dataclasses.replace(scene.seen(), refusal="quota exceeded"))
+    assert refused.phase == calm.phase
+    assert (refused.apply, refused.change) == ((), None)
+    assert conditions(refused)["Accepted"]["message"] == "quota exceeded"
+    assert conditions(refused)["PodsReady"]["status"] == "True"
+
+
+def test_workers_of_two_sizes_never_meet(scene) -> None:
+    scene.made()
+    scene.job["spec"] = {"suspend": False, "parallelism": 2}
+    scene.spec["workers"] = 4
+    scene.pod(0, "Running", ready=True)
+    assert plan(scene.seen()).change["spec"] == {"suspend": True}
+    scene.job["spec"]["suspend"] = True
+    assert plan(scene.seen()).change is None
+    scene.pods.clear()
+    assert plan(scene.seen()).change["spec"]["parallelism"] == 4
+
+
+def test_a_tensorboard_no_longer_wanted_is_removed(scene) -> None:
+    scene.made()
+    scene.spec["tensorboard"] = {"enabled": True}
+    scene.status = plan(scene.seen()).status
+    scene.spec["tensorboard"] = {"enabled": False}
+    assert sorted(body["kind"] for body in plan(scene.seen()).remove) == ["Deployment", "Service"]
+
+
+def test_a_job_that_can_no_longer_be_accepted_does_not_train_on(scene) -> None:
+    scene.made()
+    scene.spec["script"] = {"inline": "for"}
+    decided = plan(scene.seen())
+    assert decided.phase == "Failed"
+    assert decided.change["spec"] == {"suspend": True}
+
+
+def test_the_python_of_another_image_may_know_more(scene) -> None:
+    scene.spec |= {"image": "mine:1", "script": {"inline": "type X = for"}}
+    assert plan(scene.seen()).apply

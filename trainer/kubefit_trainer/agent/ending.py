@@ -4,7 +4,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-from kubefit.api.contract import ExitCode, Failure
+from kubefit.api.contract import ExitCode, Failure, signal_name
 
 _LOST = re.compile(
     r"oordination service|oordinationService|tasks are unhealthy|CollectiveReduce|ollective ops is"
@@ -58,16 +58,9 @@ def _killed(end: End) -> Failure:
     if number == signal.SIGABRT and end.workers > 1 and _LOST.search("\n".join(end.output)):
         return _failure(end, ExitCode.PEER_LOST, "another worker went away during training")
     return _failure(
-        end, ExitCode.CRASHED, f"the training process was killed by {_signal_name(number)}"
+        end, ExitCode.CRASHED, f"the training process was killed by {signal_name(number)}"
     )
 
 
 def _failure(end: End, code: ExitCode, message: str) -> Failure:
     return Failure(exit_code=code, message=message, details="\n".join(end.output))
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
