@@ -1,0 +1,63 @@
+"""`spec.recipe.data`: where the samples are and how they are read."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from kubefit.api.base import Model, rule
+
+
+class Images(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule("has(self.folder) != has(self.npz)", "set exactly one of folder and npz"),
+        ]
+    },
+):
+    """A set of labelled images.
+
+    Relative paths are relative to the volume, absolute ones lie in the image.
+    """
+
+    folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """Folder with one sub-folder of PNG, JPEG, BMP or GIF images per class, sorted by name."""
+    npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """NumPy archive: uint8 images (N, height, width[, channels]) and labels (N,)."""
+    images_key: Annotated[str, Field(min_length=1)] = "x"
+    """Name of the array of images in the archive."""
+    labels_key: Annotated[str, Field(min_length=1)] = "y"
+    """Name of the array of integer labels, 0 to classes - 1, in the archive."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.folder is None) == (self.npz is None):
+            raise ValueError("set exactly one of folder and npz")
+        return self
+
+
+class Data(Model):
+    """Where the images are and how they are read."""
+
+    train: Images
+    """Training images; the validation split is taken from them."""
+    test: Images | SkipJsonSchema[None] = None
+    """Images for the evaluation after training. Without them the validation split is evaluated."""
+    validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    """Share of the training images held out for validation.
+
+    Chosen by the seed, the same for any number of workers.
+    """
+    image_size: Annotated[
+        list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)
+    ]
+    """Height and width in pixels to which every image is resized."""
+    channels: Annotated[int, Field(ge=1, le=3, json_schema_extra={"enum": [1, 3]})] = 3
+    """1 for grayscale, 3 for RGB."""
+
+    @model_validator(mode="after")
+    def _gray_or_rgb(self) -> Self:
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels: {self.channels} is not 1 (grayscale) or 3 (RGB)")
+        return self
