@@ -25,7 +25,7 @@ _LOST = (
 )
 _OF_PEERS = re.compile(
     r"ollective|oordination|/job:worker|heartbeat|arrier|onnection (reset|refused)|ocket closed"
-    r"|failed to connect|GRPC|RPC|unhealthy|peer",
+    r"|failed to connect|GRPC|RPC|unhealthy|peer|WorkerLostError",
 )
 _REPORTED = re.compile(
     r"Error reported from /job:worker(?:/replica:0)?/task:(\d+): (.+?)(?: \[|$)", re.M
@@ -33,6 +33,7 @@ _REPORTED = re.compile(
 """What a worker told the others before it ended, or what TensorFlow found out about it."""
 _SILENT = "tasks are unhealthy"
 _TASK = re.compile(r"/job:worker/replica:0/task:(\d+)")
+_GONE = re.compile(r"has lost (?:its connection to|contact with) worker (\d+)")
 _PORT = "Could not start gRPC server"
 _LONGEST_SENTENCE = 400
 _TAIL_LINES = 40
@@ -109,7 +110,7 @@ def _lost(text: str, *, rank: int) -> str:
     told = _REPORTED.search(text)
     if told and _SILENT not in told[2]:
         return _shortened(f"worker {told[1]} failed: {told[2]}")
-    others = sorted({int(task) for task in _TASK.findall(text)} - {rank})
+    others = sorted({int(task) for task in _TASK.findall(text) + _GONE.findall(text)} - {rank})
     if len(others) == 1:
         return f"worker {others[0]} went away during training"
     return "another worker went away during training"

@@ -1,5 +1,8 @@
 """Programs that differ between workers or fail on one of them."""
 
+import os
+import signal
+
 import keras
 import tensorflow as tf
 from scenarios_basic import arrays, dense
@@ -27,6 +30,28 @@ def scenario_worker_fails(directory):
 def scenario_chief_fails(directory):
     x, y = arrays()
     dense().fit(x, y, batch_size=10, epochs=50, verbose=0, callbacks=[Fails(0)])
+
+
+class Freezes(keras.callbacks.Callback):
+    """Stops this process with all its threads, as a node that hangs does."""
+
+    def __init__(self, on):
+        super().__init__()
+        self.on = on
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 1 and rank() == self.on:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def scenario_worker_freezes(directory):
+    x, y = arrays()
+    dense().fit(x, y, batch_size=10, epochs=50, verbose=0, callbacks=[Freezes(1)])
+
+
+def scenario_chief_freezes(directory):
+    x, y = arrays()
+    dense().fit(x, y, batch_size=10, epochs=50, verbose=0, callbacks=[Freezes(0)])
 
 
 def scenario_other_optimizer(directory):

@@ -1,5 +1,6 @@
 """A difference or a failure of one worker ends all of them, and says whose it was."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def test_every_worker_shows_the_failure_of_the_one_that_failed(failing_group, sc
     assert f"worker {failed} failed" in other
     assert f"deliberate failure of worker {failed}" in other
     assert "UnavailableError" not in other
+
+
+@pytest.mark.parametrize(("scenario", "frozen"), [("worker_freezes", 1), ("chief_freezes", 0)])
+def test_a_worker_that_freezes_ends_the_others(failing_group, scenario, frozen):
+    codes, outputs = failing_group(SCENARIOS, workers=2, only=scenario)
+    assert codes[frozen] is None
+    assert codes[1 - frozen] not in (0, None, -signal.SIGABRT), outputs[1 - frozen]
+    assert "heartbeat" in outputs[1 - frozen].lower() or "no answer" in outputs[1 - frozen]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ class Member:
         return self.rank == 0
 
 
+def _addresses() -> dict[str, list[str]]:
+    """Addresses of the workers by job, in the order of their ranks."""
+    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster") or {}
+    return {job: cluster[job] for job in ("chief", "worker") if cluster.get(job)}
+
+
 def member() -> Member:
     """Reads TF_CONFIG.
 
@@ -35,12 +41,10 @@ def member() -> Member:
         ValueError: TF_CONFIG is not JSON, or its task is not in its cluster.
 
     """
-    config = json.loads(os.environ.get("TF_CONFIG") or "{}")
-    cluster = config.get("cluster") or {}
-    if not cluster:
+    tasks = [(job, i) for job, addresses in _addresses().items() for i in range(len(addresses))]
+    if not tasks:
         return Member(rank=0, workers=1)
-    tasks = [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, ())))]
-    task = config.get("task") or {}
+    task = json.loads(os.environ["TF_CONFIG"]).get("task") or {}
     found = (task.get("type"), int(task.get("index", -1)))
     if found not in tasks:
         raise ValueError(
@@ -48,6 +52,17 @@ def member() -> Member:
             "workers; give this process the type and index of its own entry"
         )
     return Member(rank=tasks.index(found), workers=len(tasks))
+
+
+def jobs() -> list[tuple[str, int]]:
+    """The jobs of TF_CONFIG and how many tasks each has, in the order of the ranks."""
+    return [(job, len(addresses)) for job, addresses in _addresses().items()]
+
+
+def host() -> str:
+    """Host name or address of this worker, under which the others reach it."""
+    addresses = [address for job in _addresses().values() for address in job]
+    return str(addresses[member().rank]).rpartition(":")[0].strip("[]")
 
 
 _strategy: Any = None

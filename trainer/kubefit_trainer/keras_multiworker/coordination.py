@@ -4,12 +4,14 @@ Small facts go over the key-value store of TensorFlow's coordination service, wh
 else to be at the same place; sums go over a collective, which does.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context as tf_context
 
 from kubefit_trainer.keras_multiworker import cluster
+from kubefit_trainer.keras_multiworker.errors import WorkerLostError
 from kubefit_trainer.keras_multiworker.step import all_sum
 
 
@@ -37,6 +39,36 @@ def read(key: str, timeout_seconds: float) -> str | None:
         return None
 
 
+def check() -> None:
+    """Asks whether all workers are alive; another than the chief asks for the chief alone.
+
+    Raises:
+        WorkerLostError: one is not, or the chief does not answer.
+
+    """
+    member = cluster.member()
+    lost = _lost_workers() if member.chief else _silent_chief()
+    for rank, reason in lost:
+        raise WorkerLostError(f"worker {member.rank} has lost contact with worker {rank}: {reason}")
+
+
+def _lost_workers() -> Iterator[tuple[int, Any]]:
+    # This call keeps Python's lock: on another worker, a frozen chief would freeze it too.
+    for rank, error in enumerate(tf_context.context().get_task_states(cluster.jobs())):
+        if error is not None:
+            yield rank, error
+
+
+def _silent_chief() -> Iterator[tuple[int, Any]]:
+    try:
+        answer = read(ALIVE, _ANSWER_SECONDS)
+    except tf.errors.OpError as error:
+        yield 0, error
+        return
+    if answer is None:
+        yield 0, f"no answer for {_ANSWER_SECONDS:.0f} s"
+
+
 def barrier(name: str, timeout_seconds: float) -> None:
     """Waits until every worker is here.
 
@@ -50,6 +82,9 @@ def barrier(name: str, timeout_seconds: float) -> None:
 
 
 _prefix = "keras_multiworker/"
+_ANSWER_SECONDS = 5.0
+ALIVE = "alive"
+"""Key that the chief publishes; reading it is a question that a chief who is alive answers."""
 
 
 def sum_over_workers(values: list[float]) -> list[float]:

@@ -23,3 +23,7 @@ class DifferentProgramError(MultiWorkerError):
 
 class PeerFailedError(MultiWorkerError):
     """Another worker failed; the message carries its rank and its traceback."""
+
+
+class WorkerLostError(MultiWorkerError):
+    """Another worker is gone or does not answer any more; why is for that worker to say."""

@@ -4,22 +4,29 @@ Every replica hands in the gradients of its own mean loss and the number of rows
 The result is sum(rows * gradient) / sum(rows), the gradient of the mean over the global batch,
 whether the batch divides evenly or not. Finite checks, clipping, accumulation and the update then
 all see the same global gradients, and no second collective follows.
+
+Workers on CPUs sum over a ring of TCP connections of their own (`ring`): TensorFlow's collectives
+copy every byte several times on its way through protocol buffers. GPUs use the collectives.
 """
 
 import os
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-CHUNK_BYTES = "KERAS_MULTIWORKER_CHUNK_BYTES"
-"""Environment variable: bytes of one collective. 2 to 4 MB suit gRPC rings on CPU hosts."""
+from kubefit_trainer.keras_multiworker import links
+
 PRECISION = "KERAS_MULTIWORKER_EXCHANGE"
 """Environment variable: `exact` (default) or `bfloat16`, which halves the traffic."""
 
-_DEFAULT_CHUNK = 4 << 20
+_BUCKET = 25 << 20
+"""Bytes of gradients that travel together, while those of earlier layers are still computed."""
+_SMALL = 64 << 10
+"""Bytes up to which gradients are joined before they travel."""
 
 
-def weighted_mean(gradients: list[Any], rows: Any) -> list[Any]:
+def weighted_mean(gradients: list[Any], rows: Any, total: Any) -> list[Any]:
     """Mean of each gradient over all replicas, weighted by rows.
 
     Args:
@@ -27,6 +34,7 @@ def weighted_mean(gradients: list[Any], rows: Any) -> list[Any]:
             replica context.
         rows: float32 scalar, rows behind this replica's gradients; 0 makes them count for nothing,
             even where they are not finite.
+        total: float32 scalar, rows behind the gradients of all replicas.
 
     Returns:
         The global gradients in the same order, shapes and dtypes.
@@ -35,7 +43,7 @@ def weighted_mean(gradients: list[Any], rows: Any) -> list[Any]:
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return gradients
     dense = [_weigh(g, rows) for g in gradients if not isinstance(g, tf.IndexedSlices)]
-    sums, total = _sum_dense(dense, rows)
+    sums = _sum_dense(dense)
     scale = tf.math.divide_no_nan(1.0, total)
     sparse = _sum_sparse(
         [_weigh_slices(g, rows) for g in gradients if isinstance(g, tf.IndexedSlices)]
@@ -53,7 +61,7 @@ def plain_sum(gradients: list[Any]) -> list[Any]:
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return gradients
     dense = [tf.cast(g, tf.float32) for g in gradients if not isinstance(g, tf.IndexedSlices)]
-    sums, _ = _sum_dense(dense, tf.ones(()))
+    sums = _sum_dense(dense)
     sparse = _sum_sparse([g for g in gradients if isinstance(g, tf.IndexedSlices)])
     return [
         sparse.pop(0) if isinstance(g, tf.IndexedSlices) else tf.cast(sums.pop(0), g.dtype)
@@ -75,83 +83,72 @@ def _scale_slices(gradient: Any, scale: Any) -> Any:
     return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
-def _sum_dense(values: list[Any], rows: Any) -> tuple[list[Any], Any]:
-    """Sums float32 tensors and the scalar `rows`, which rides in the first chunk."""
-    chunks, layout = _pack([tf.reshape(rows, [1]), *values])
-    reduced = _all_reduce(chunks)
-    summed = _unpack(reduced, layout)
-    return [
-        tf.reshape(flat, tf.shape(value)) for flat, value in zip(summed[1:], values, strict=True)
-    ], summed[0][0]
+def _sum_dense(values: list[Any]) -> list[Any]:
+    """Sums float32 tensors of known shapes over all replicas.
 
-
-def _all_reduce(chunks: list[Any]) -> list[Any]:
-    context = tf.distribute.get_replica_context()
-    # bytes_per_pack=1 keeps TensorFlow from packing again what is packed already.
-    options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=1)
-    if not _halved():
-        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, chunks, options))
-    # The row count stays exact: it travels alone in the first chunk.
-    head, *rest = chunks
-    halves = [tf.cast(chunk, tf.bfloat16) for chunk in rest]
-    reduced = context.all_reduce(tf.distribute.ReduceOp.SUM, [head, *halves], options)
-    return [reduced[0], *(tf.cast(chunk, tf.float32) for chunk in reduced[1:])]
-
-
-def _pack(values: list[Any]) -> tuple[list[Any], list[list[tuple[int, int]]]]:
-    """Cuts large tensors and joins small ones into 1-D chunks of about the wanted size.
-
-    The pieces of a large tensor start at multiples of the chunk size, where TensorFlow slices
-    without copying.
-
-    Returns:
-        The chunks, and per value the (chunk, size) pieces it consists of.
-
+    Gradients are there from the last layer to the first, and travel in that order.
     """
-    limit = max(1, int(os.environ.get(CHUNK_BYTES, _DEFAULT_CHUNK)) // 4)
-    chunks: list[list[Any]] = [[]]
-    room = limit
-    layout: list[list[tuple[int, int]]] = []
-    opened = 0
-    for number, value in enumerate(values):
-        flat = tf.reshape(value, [-1])
-        size = flat.shape.num_elements()
-        if size >= limit:
-            pieces = []
-            for start in range(0, size, limit):
-                take = min(limit, size - start)
-                chunks.append([flat if take == size else flat[start : start + take]])
-                pieces.append((len(chunks) - 1, take))
-            layout.append(pieces)
-            continue
-        # The first value, the row count, travels alone when the rest loses precision.
-        if size > room or (number == 1 and _halved()):
-            chunks.append([])
-            opened, room = len(chunks) - 1, limit
-        chunks[opened].append(flat)
-        layout.append([(opened, size)])
-        room -= size
-    return [parts[0] if len(parts) == 1 else tf.concat(parts, 0) for parts in chunks], layout
+    sums: list[Any] = [None] * len(values)
+    for bucket in _buckets([value.shape.num_elements() for value in values]):
+        for index, total in zip(bucket, _sum_bucket([values[i] for i in bucket]), strict=True):
+            sums[index] = total
+    return sums
+
+
+def _buckets(sizes: list[int]) -> list[list[int]]:
+    """Indices of float32 tensors of those sizes that travel together, from the last on."""
+    buckets: list[list[int]] = []
+    room = 0
+    for index in reversed(range(len(sizes))):
+        if not buckets or 4 * sizes[index] > room:
+            buckets.append([])
+            room = _BUCKET
+        buckets[-1].append(index)
+        room -= 4 * sizes[index]
+    return buckets
+
+
+def _sum_bucket(values: list[Any]) -> list[Any]:
+    small = [i for i, value in enumerate(values) if 4 * value.shape.num_elements() <= _SMALL]
+    large = [i for i in range(len(values)) if i not in small]
+    flat = [tf.reshape(value, [-1]) for value in values]
+    vectors = [flat[i] for i in large]
+    if small:
+        vectors.append(tf.concat([flat[i] for i in small], 0))
+    summed = _sum_vectors(vectors)
+    parts = {index: summed[place] for place, index in enumerate(large)}
+    if small:
+        split = tf.split(summed[-1], [flat[i].shape.num_elements() for i in small])
+        parts.update(zip(small, split, strict=True))
+    return [tf.reshape(parts[i], value.shape) for i, value in enumerate(values)]
+
+
+def _sum_vectors(vectors: list[Any]) -> list[Any]:
+    halves = _halved()
+    ring = links.ring()
+    if ring is None:
+        return _sum_by_collectives(vectors, halves)
+
+    def over_the_ring(*arrays: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        return ring.all_sum(arrays, halves=halves)
+
+    # Run eagerly, one result comes without its list.
+    summed = tf.nest.flatten(tf.numpy_function(over_the_ring, vectors, [tf.float32] * len(vectors)))
+    return [tf.ensure_shape(s, v.shape) for s, v in zip(summed, vectors, strict=True)]
+
+
+def _sum_by_collectives(vectors: list[Any], halves: bool) -> list[Any]:
+    context = tf.distribute.get_replica_context()
+    if halves:
+        vectors = [tf.cast(vector, tf.bfloat16) for vector in vectors]
+    # identity puts a value on the replica's device, which names the group of the collective.
+    vectors = [tf.identity(vector) for vector in vectors]
+    summed = context.all_reduce(tf.distribute.ReduceOp.SUM, vectors)
+    return [tf.cast(vector, tf.float32) for vector in summed]
 
 
 def _halved() -> bool:
     return os.environ.get(PRECISION, "exact") == "bfloat16"
-
-
-def _unpack(chunks: list[Any], layout: list[list[tuple[int, int]]]) -> list[Any]:
-    sizes: list[list[int]] = [[] for _ in chunks]
-    for pieces in layout:
-        for chunk, size in pieces:
-            sizes[chunk].append(size)
-    split = [
-        tf.split(chunk, parts) if len(parts) > 1 else [chunk]
-        for chunk, parts in zip(chunks, sizes, strict=True)
-    ]
-    values = []
-    for pieces in layout:
-        parts = [split[chunk].pop(0) for chunk, _ in pieces]
-        values.append(parts[0] if len(parts) == 1 else tf.concat(parts, 0))
-    return values
 
 
 def _sum_sparse(slices: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ import traceback
 import tensorflow as tf
 
 from kubefit_trainer.keras_multiworker import cluster, coordination
-from kubefit_trainer.keras_multiworker.errors import PeerFailedError
+from kubefit_trainer.keras_multiworker.errors import PeerFailedError, WorkerLostError
 
 _KEY = "failure"
 _NONE = "none"
@@ -53,7 +53,7 @@ def explain(error: BaseException) -> BaseException:
     """
     if coordination.alone():
         return error
-    if isinstance(error, _SECONDARY):
+    if _secondary(error):
         _heard.wait(_LINGER_SECONDS)
         return PeerFailedError(_known[0]) if _known else error
     text = "".join(traceback.format_exception(error))
@@ -66,6 +66,13 @@ def explain(error: BaseException) -> BaseException:
         # Nobody is left to tell.
         return error
     return error
+
+
+def _secondary(error: BaseException) -> bool:
+    """Whether an error only says that another worker is gone."""
+    # An error of Python inside of a TensorFlow function comes out as this one, with its text.
+    inside = isinstance(error, tf.errors.UnknownError) and WorkerLostError.__name__ in str(error)
+    return inside or isinstance(error, (*_SECONDARY, WorkerLostError))
 
 
 def none() -> None:

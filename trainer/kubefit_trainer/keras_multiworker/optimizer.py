@@ -102,7 +102,7 @@ def _exchange_and_apply(
     if step is None or step.loss_scaled:
         reduced = exchange.plain_sum(present) if present else []
     else:
-        reduced = exchange.weighted_mean(present, step.rows) if present else []
+        reduced = exchange.weighted_mean(present, step.rows, step.total) if present else []
     full = [None if g is None else reduced.pop(0) for g in grads]
 
     def update(strategy: Any, grads: Any) -> None:

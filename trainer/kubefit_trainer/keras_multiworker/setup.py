@@ -17,6 +17,7 @@ from kubefit_trainer.keras_multiworker import (
     fused_batch_norm,
     fused_optimizers,
     hooks,
+    links,
     losses,
     optimizer,
     patching,
@@ -74,6 +75,7 @@ def strategy() -> Any:
         made = cluster.strategy()
         seeds.seed_everything()
         failures.watch()
+        links.connect()
         return made
     return cluster.strategy()
 

@@ -1,0 +1,43 @@
+"""What an exception of the training program means to the job."""
+
+import pytest
+import tensorflow as tf
+
+from kubefit.api.contract import ExitCode
+from kubefit_trainer import classify
+from kubefit_trainer.keras_multiworker.errors import WorkerLostError
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            tf.errors.UnknownError(
+                None, None, "WorkerLostError: worker 0 has lost its connection to worker 1\n [node]"
+            ),
+            "worker 1 went away during training",
+        ),
+        (
+            tf.errors.UnknownError(
+                None, None, "WorkerLostError: worker 0 has lost contact with worker 2: no answer"
+            ),
+            "worker 2 went away during training",
+        ),
+        (
+            tf.errors.UnavailableError(None, None, "Collective ops is aborted: Socket closed"),
+            "another worker went away during training",
+        ),
+    ],
+)
+def test_a_lost_worker_is_no_fault_of_the_program(error: Exception, sentence: str):
+    failure = classify.failure_of(error, rank=0, workers=3, program=None, label="")
+    assert failure is not None
+    assert failure.exit_code == ExitCode.PEER_LOST
+    assert failure.message == sentence
+
+
+def test_alone_there_is_nobody_to_lose():
+    error = tf.errors.UnknownError(None, None, f"{WorkerLostError.__name__}: worker 1")
+    failure = classify.failure_of(error, rank=0, workers=1, program=None, label="")
+    assert failure is not None
+    assert failure.exit_code == ExitCode.USER_ERROR
