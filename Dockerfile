@@ -1,5 +1,6 @@
 # Targets: operator, trainer (CPU), trainer-gpu. Each image installs one lock of requirements/ and
-# then the project's own wheel, so that a change of sources rebuilds the last layer only.
+# then the project's own wheel, so that a change of sources rebuilds the last layer only. A lock is
+# complete: `--no-deps` keeps pip from asking for `tensorflow` beside tensorflow-cpu.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS wheel
@@ -22,7 +23,7 @@ WORKDIR /tmp
 
 FROM base AS operator-requirements
 COPY requirements/operator.txt /opt/
-RUN pip install --no-cache-dir --quiet --require-hashes -r /opt/operator.txt
+RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/operator.txt
 
 FROM operator-requirements AS operator
 COPY --from=wheel /wheels /opt/wheels
@@ -32,7 +33,7 @@ ENTRYPOINT ["tini", "--", "python", "-m", "kubefit.controller"]
 
 FROM base AS trainer-requirements
 COPY requirements/trainer.txt /opt/
-RUN pip install --no-cache-dir --quiet --require-hashes -r /opt/trainer.txt
+RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/trainer.txt
 
 FROM trainer-requirements AS trainer
 COPY --from=wheel /wheels /opt/wheels
@@ -42,7 +43,7 @@ ENTRYPOINT ["tini", "--", "python", "-m", "kubefit_trainer.agent"]
 
 FROM base AS trainer-gpu-requirements
 COPY requirements/trainer-gpu.txt /opt/
-RUN pip install --no-cache-dir --quiet --require-hashes -r /opt/trainer-gpu.txt
+RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/trainer-gpu.txt
 
 FROM trainer-gpu-requirements AS trainer-gpu
 COPY --from=wheel /wheels /opt/wheels

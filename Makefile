@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PROVISION := $(BIN)/python tests/cluster/provision
-ROLES := operator trainer trainer-gpu cli
+ROLES := operator trainer-gpu cli
+# tf_keras asks for `tensorflow`; tensorflow-cpu is the same for it.
+TF_KERAS_ON_CPU := --group tf-keras --no-emit-package tensorflow
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url \
   --no-emit-find-links --python-version 3.11 pyproject.toml
 
@@ -19,7 +21,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "KubeFit needs Python 3.11 or later; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
@@ -53,7 +55,9 @@ images: $(READY) ## Builds the images
 
 lock: $(READY) ## Rewrites the locked requirements from pyproject.toml
 	for role in $(ROLES); do $(COMPILE) --extra $$role --output-file requirements/$$role.txt || exit; done
-	$(COMPILE) --extra operator --extra trainer --extra cli --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra trainer $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
+	$(COMPILE) --extra operator --extra trainer --extra cli --group dev $(TF_KERAS_ON_CPU) \
+	  --output-file requirements/dev.txt
 
 clean: ## Removes what the targets made here
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

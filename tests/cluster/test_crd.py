@@ -260,6 +260,7 @@ def test_a_script_has_exactly_one_source(cluster, namespace, sources) -> None:
     [
         {"storage": {"claim": "training"}, "recipe": RECIPE},
         {"storage": {"create": {"size": "1Gi"}}, "script": {"inline": "import keras"}},
+        {"storage": {"claim": "training"}, "script": {"path": "/a.py", "runtime": "tf-keras"}},
         {
             "storage": {"claim": "training"},
             "recipe": RECIPE
@@ -269,7 +270,7 @@ def test_a_script_has_exactly_one_source(cluster, namespace, sources) -> None:
             "podTemplate": {"spec": {"nodeSelector": {"disk": "fast"}}},
         },
     ],
-    ids=["recipe", "script", "everything"],
+    ids=["recipe", "script", "runtime", "everything"],
 )
 def test_what_is_stored_is_what_the_models_read(cluster, namespace, spec) -> None:
     stored = _stored(cluster, GOOD | {"spec": spec})

@@ -5,15 +5,14 @@ The only place that knows TensorFlow's errors of a lost peer. Pure functions.
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import tensorflow as tf
 
 from kubefit.api.contract import ExitCode, Failure
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.keras_multiworker import MultiWorkerError, PeerFailedError
 
 _LOST = (
     tf.errors.UnavailableError,
@@ -34,6 +33,11 @@ _REPORTED = re.compile(
 _SILENT = "tasks are unhealthy"
 _TASK = re.compile(r"/job:worker/replica:0/task:(\d+)")
 _GONE = re.compile(r"has lost (?:its connection to|contact with) worker (\d+)")
+_OUT_OF_STEP = re.compile(r"Collective instance \d+ expected type")
+_DIFFERENT_PLACES = (
+    "the workers were at different places of the program: every worker must build, fit, evaluate"
+    " and predict the same models in the same order"
+)
 _PORT = "Could not start gRPC server"
 _LONGEST_SENTENCE = 400
 _TAIL_LINES = 40
@@ -41,7 +45,13 @@ _NOT_SAID = re.compile(r"\s*(Graph execution error:|Detected at node .*|$)")
 
 
 def failure_of(
-    error: BaseException, *, rank: int, workers: int, program: Path | None, label: str
+    error: BaseException,
+    *,
+    rank: int,
+    workers: int,
+    program: Path | None,
+    label: str,
+    explained: Mapping[type[BaseException], ExitCode] = MappingProxyType({}),
 ) -> Failure | None:
     """Meaning of what ended the program, None if it was a success.
 
@@ -51,11 +61,12 @@ def failure_of(
         workers: A worker that is alone has no peers to lose.
         program: File of the user's program, if there is one.
         label: How people call that file.
+        explained: Errors of the runtime whose message is a whole sentence, subclasses first.
 
     """
     if isinstance(error, SystemExit):
         return _of_exit(error)
-    code, message = _meaning(error, rank=rank, workers=workers)
+    code, message = _meaning(error, rank=rank, workers=workers, explained=explained)
     if message is None:
         message = f"{_sentence(error)}{_place(error, program, label)}"
     return Failure(exit_code=code, message=message, details=_tail(error, program))
@@ -71,13 +82,20 @@ def _of_exit(error: SystemExit) -> Failure | None:
     return Failure(exit_code=ExitCode.USER_ERROR, message=message)
 
 
-def _meaning(error: BaseException, *, rank: int, workers: int) -> tuple[ExitCode, str | None]:
-    chain = list(_chain(error))
-    for link in chain:
+def _meaning(
+    error: BaseException,
+    *,
+    rank: int,
+    workers: int,
+    explained: Mapping[type[BaseException], ExitCode],
+) -> tuple[ExitCode, str | None]:
+    for link in _chain(error):
         if isinstance(link, ConfigurationError):
             return ExitCode.CONFIGURATION_ERROR, _shortened(str(link))
-        if isinstance(link, PeerFailedError):
+        if _known(link, explained) is ExitCode.PEER_LOST:
             return ExitCode.PEER_LOST, _shortened(str(link))
+        if workers > 1 and _OUT_OF_STEP.search(str(link)) and isinstance(link, _LOST):
+            return ExitCode.USER_ERROR, _DIFFERENT_PLACES
         if workers > 1 and _lost_a_peer(link):
             return ExitCode.PEER_LOST, _lost(str(link), rank=rank)
     if isinstance(error, KeyboardInterrupt):
@@ -86,9 +104,14 @@ def _meaning(error: BaseException, *, rank: int, workers: int) -> tuple[ExitCode
         return ExitCode.OUT_OF_MEMORY, None
     if _PORT in str(error):
         return ExitCode.CRASHED, "TensorFlow's port on this worker is taken by another process"
-    if isinstance(error, MultiWorkerError):
-        return ExitCode.USER_ERROR, _shortened(str(error))
-    return ExitCode.USER_ERROR, None
+    code = _known(error, explained)
+    return (ExitCode.USER_ERROR, None) if code is None else (code, _shortened(str(error)))
+
+
+def _known(
+    error: BaseException, explained: Mapping[type[BaseException], ExitCode]
+) -> ExitCode | None:
+    return next((code for kind, code in explained.items() if isinstance(error, kind)), None)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -18,7 +18,7 @@ from typing import Any
 from kubefit.api.contract import ExitCode, Failure, RunConfig, TrainerPhase
 from kubefit.api.names import Env
 from kubefit.api.version import __version__
-from kubefit_trainer import lifeline, report, script
+from kubefit_trainer import lifeline, report, runtimes, script, which_keras
 from kubefit_trainer.callbacks.reporter import Reporter
 
 _LAST_BARRIER_SECONDS = 24 * 3600.0
@@ -60,8 +60,10 @@ def main() -> None:
     reporter.phase(TrainerPhase.STARTING)
     program = script.load(start.config) if start.config.script else None
     path = script.place(program, start.folder) if program else None
+    runtime = None
     try:
-        _train(start, reporter, program, path)
+        runtime = runtimes.load(start.config.runtime)
+        _train(start, reporter, runtime, program, path)
         failure = None
     except BaseException as error:
         from kubefit_trainer import classify
@@ -72,49 +74,41 @@ def main() -> None:
             workers=start.config.workers,
             program=path,
             label=program.label if program else "",
+            explained=runtime.explained if runtime else {},
         )
         if failure is not None and _worth_a_traceback(error, failure):
             frames = classify.of_program(error.__traceback__, path)
             traceback.print_exception(type(error), error, frames)
-    _leave(failure, start, reporter)
+    _leave(failure, start, reporter, has_peers=runtime is not None and runtime.met())
 
 
 def _train(
-    start: Start, reporter: Reporter, program: script.Program | None, path: Path | None
+    start: Start,
+    reporter: Reporter,
+    runtime: runtimes.Loaded,
+    program: script.Program | None,
+    path: Path | None,
 ) -> None:
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from kubefit_trainer import keras_multiworker
-    from kubefit_trainer.callbacks import progress
-
     config = start.config
-    strategy = keras_multiworker.strategy()
+    strategy = runtime.strategy()
     recipe = config.recipe
-    progress.install(
+    runtime.report_progress(
         reporter,
         workers=config.workers,
         global_batch=recipe.training.global_batch_size if recipe else None,
     )
-    reporter.phase(
-        TrainerPhase.STARTING,
-        versions={
-            "kubefit": __version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-    )
+    versions = {"kubefit": __version__, **runtime.versions()}
+    reporter.phase(TrainerPhase.STARTING, versions=versions)
     if program is not None and path is not None and config.script is not None:
+        which_keras.refuse_imports(config.runtime, path)
         _run_program(strategy, program, path, config.script.args)
     else:
         from kubefit_trainer import recipe as recipes
 
         recipes.run(config, start.rank, strategy)
     reporter.phase(TrainerPhase.DONE)
-    keras_multiworker.finish(_LAST_BARRIER_SECONDS)
-    if keras_multiworker.is_chief() and config.workers > 1:
+    runtime.finish(_LAST_BARRIER_SECONDS)
+    if runtime.is_chief() and config.workers > 1:
         # The chief serves the barrier: its answers to the others must get out before it goes.
         time.sleep(_LINGER_SECONDS)
 
@@ -139,18 +133,17 @@ def _tell_peers(failure: Failure) -> None:
     import tensorflow as tf
     from tensorflow.python.eager import context
 
-    from kubefit_trainer.keras_multiworker import cluster
-
-    if cluster.current() is not None and failure.exit_code != ExitCode.PEER_LOST:
+    if failure.exit_code != ExitCode.PEER_LOST:
         context.context().report_error_to_cluster(int(tf.errors.ABORTED), failure.message)
 
 
-def _leave(failure: Failure | None, start: Start, reporter: Reporter) -> None:
+def _leave(failure: Failure | None, start: Start, reporter: Reporter, *, has_peers: bool) -> None:
     """Ends the process even if threads of TensorFlow or of the program do not want to."""
     if failure is not None:
         report.write(start.failure_file, failure)
         reporter.phase(reporter.report.phase)
-        _tell_peers(failure)
+        if has_peers:
+            _tell_peers(failure)
     code = failure.exit_code if failure else 0
     if failure is None:
         late = threading.Timer(_EXIT_SECONDS, os._exit, args=(code,))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubefit.api.contract import ExitCode, Failure, RunConfig
-from kubefit.api.v1alpha1 import Script
+from kubefit.api.v1alpha1 import Runtime, Script
+from kubefit_trainer import which_keras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,11 @@ class Program:
     def label(self) -> str:
         """How people call it: the name of its file, or the field."""
         return self.path.name if self.path else self.field
+
+    @property
+    def where(self) -> str:
+        """`spec.script.path: train.py: `, the beginning of a sentence about its source."""
+        return f"{self.field}: {self.path.name}: " if self.path else f"{self.field}: "
 
 
 def check(config: RunConfig) -> Failure | None:
@@ -42,7 +48,7 @@ def check(config: RunConfig) -> Failure | None:
             exit_code=ExitCode.CONFIGURATION_ERROR,
             message=f"{field}: {path} cannot be read: {error.strerror}",
         )
-    return _check_syntax(program)
+    return _check_syntax(program) or _check_keras(program, config.script.runtime)
 
 
 def load(config: RunConfig) -> Program:
@@ -68,8 +74,15 @@ def _place(script: Script, volume: Path) -> tuple[str, Path | None]:
     return "spec.script.volumePath", volume / (script.volume_path or "")
 
 
+def _check_keras(program: Program, runtime: Runtime) -> Failure | None:
+    fault = which_keras.check(program.source, runtime)
+    if fault is None:
+        return None
+    return Failure(exit_code=ExitCode.USER_ERROR, message=f"{program.where}{fault}")
+
+
 def _check_syntax(program: Program) -> Failure | None:
-    where = f"{program.field}: {program.path.name}: " if program.path else f"{program.field}: "
+    where = program.where
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

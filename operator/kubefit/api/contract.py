@@ -16,7 +16,7 @@ from pydantic import Field
 from kubefit.api.base import Model
 from kubefit.api.names import Phase
 from kubefit.api.recipe import Recipe
-from kubefit.api.v1alpha1 import Script
+from kubefit.api.v1alpha1 import Runtime, Script
 
 VOLUME_DIR = "/mnt/kubefit"
 """Where the job's volume is mounted in every worker and in TensorBoard."""
@@ -50,6 +50,11 @@ class RunConfig(Model):
     """How long a worker waits for the others to be reachable before it gives up."""
     recipe: Recipe | None = None
     script: Script | None = None
+
+    @property
+    def runtime(self) -> Runtime:
+        """The Keras of the run; recipes are Keras 3."""
+        return self.script.runtime if self.script else Runtime.KERAS
 
     def host(self, rank: int) -> str:
         """Host name of the worker of that rank."""
@@ -173,7 +178,7 @@ class TrainerReport(Model):
     """Metrics of the evaluation after training, `loss` among them."""
     step_seconds: StepSeconds = StepSeconds()
     versions: dict[str, str] = {}
-    """Versions of tensorflow, keras, numpy and kubefit."""
+    """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
     updated: float
     """Unix time of this report, in seconds."""
 
@@ -253,7 +258,7 @@ class Result(Model):
     evaluation: dict[str, float] = {}
     """Metrics of the evaluation after training, `loss` among them."""
     versions: dict[str, str] = {}
-    """Versions of tensorflow, keras, numpy and kubefit."""
+    """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
     failure: Cause | None = None
 
 

@@ -82,6 +82,13 @@ class Storage(
         return self
 
 
+class Runtime(StrEnum):
+    """The Keras that a program is written for."""
+
+    KERAS = "keras"
+    TF_KERAS = "tf-keras"
+
+
 _ONE_SCRIPT = "set exactly one of inline, path and volumePath"
 
 
@@ -96,7 +103,7 @@ class Script(
         ]
     },
 ):
-    """The user's own Keras 3 program, unchanged; it runs inside the scope of the strategy."""
+    """The user's own Keras program, unchanged; it runs inside the scope of the strategy."""
 
     inline: Annotated[str, Field(min_length=1, max_length=262144)] | SkipJsonSchema[None] = None
     """Source text."""
@@ -106,6 +113,8 @@ class Script(
     """File on the volume, relative to its root."""
     args: Annotated[list[str], Field(max_length=256)] = []
     """Arguments, as in `sys.argv[1:]`."""
+    runtime: Runtime = Runtime.KERAS
+    """`keras` is Keras 3; `tf-keras` is Keras 2, for which `tf.keras` then stands."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from kubefit.api.errors import explain, read_job
 from kubefit.api.names import API_VERSION, KIND, MAX_NAME_LENGTH
-from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.api.v1alpha1 import Runtime, TrainingJob
 from kubefit.cli.errors import CommandError
 
 _LOCAL_CLAIM = "local"
@@ -88,7 +88,12 @@ def parse(file: Path, document: Any) -> TrainingJob:
 
 
 def load(
-    file: Path, *, workers: int | None = None, name: str | None = None, args: list[str]
+    file: Path,
+    *,
+    workers: int | None = None,
+    name: str | None = None,
+    runtime: Runtime | None = None,
+    args: list[str],
 ) -> TrainingJob:
     """The job of a manifest or of a Python program, with what the command line changes.
 
@@ -102,7 +107,9 @@ def load(
         if workers is not None:
             spec["workers"] = workers
         if args:
-            _set_args(file, spec, args)
+            _set_of_script(file, spec, "args", args, given="arguments after -- go")
+        if runtime is not None:
+            _set_of_script(file, spec, "runtime", runtime.value, given="--runtime belongs")
     if name is not None and isinstance(document, dict):
         document.setdefault("metadata", {})["name"] = name
     return parse(file, document)
@@ -121,12 +128,10 @@ def _of_script(file: Path) -> dict[str, Any]:
     }
 
 
-def _set_args(file: Path, spec: dict[str, Any], args: list[str]) -> None:
+def _set_of_script(file: Path, spec: dict[str, Any], field: str, value: Any, given: str) -> None:
     if not isinstance(spec.get("script"), dict):
-        raise CommandError(
-            f"{file}: arguments after -- go to a script, but this job trains a recipe",
-        )
-    spec["script"]["args"] = args
+        raise CommandError(f"{file}: {given} to a script, but this job trains a recipe")
+    spec["script"][field] = value
 
 
 def name_from(stem: str) -> str:

@@ -18,7 +18,7 @@ from kubefit.cli.errors import CommandError, Exit
 from kubefit.cli.output import Show
 from kubefit.cli.progress import Rate, of_workers
 from kubefit.cli.screen import Screen
-from kubefit.cli.validate import check, summary
+from kubefit.cli.validate import RuntimeOption, check, summary
 from kubefit.client.local import LocalResult, LocalRunError, run_local
 
 
@@ -30,6 +30,7 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, max=MAX_WORKERS, help="Number of processes.")
     ] = None,
+    runtime: RuntimeOption = None,
     name: Annotated[str | None, typer.Option(help="Name of the job, and of its folder.")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where results go, in a folder per job.")] = Path(
         "runs"
@@ -43,7 +44,7 @@ def run(
     ] = None,
 ) -> None:
     """Train on this machine: N processes in lockstep, no cluster."""
-    job = manifest.load(file, workers=workers, name=name, args=args or [])
+    job = manifest.load(file, workers=workers, name=name, runtime=runtime, args=args or [])
     check(file, job, volume=volume)
     screen.note(f"{job.metadata.name}: {summary(job)} on this machine")
     result = _train(job, volume=volume, runs_dir=runs_dir, show=logs or _default(job))

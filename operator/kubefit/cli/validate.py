@@ -5,20 +5,25 @@ from typing import Annotated
 
 import typer
 
-from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.api.v1alpha1 import Runtime, TrainingJob
 from kubefit.cli import checks, manifest, screen
 from kubefit.cli.errors import CommandError
+
+RuntimeOption = Annotated[
+    Runtime | None, typer.Option(help="Keras 3 (keras) or Keras 2 (tf-keras) for a program.")
+]
 
 
 def validate(
     file: Annotated[Path, typer.Argument(help="Manifest of a TrainingJob, or a Python program.")],
+    runtime: RuntimeOption = None,
     volume: Annotated[
         Path | None,
         typer.Option(help="Folder with the content of the job's volume; its data are checked too."),
     ] = None,
 ) -> None:
     """Check a file: schema, script, and with --volume the data."""
-    job = manifest.load(file, args=[])
+    job = manifest.load(file, runtime=runtime, args=[])
     left_out = check(file, job, volume=volume)
     screen.out(f"{file}: {job.metadata.name} is a valid TrainingJob ({summary(job)})")
     if left_out:
@@ -42,6 +47,8 @@ def check(file: Path, job: TrainingJob, *, volume: Path | None) -> str:
 
 def summary(job: TrainingJob) -> str:
     """`recipe, 2 workers`."""
-    workers = job.spec.workers
-    kind = "recipe" if job.spec.recipe else "script"
+    workers, script = job.spec.workers, job.spec.script
+    kind = "script" if script else "recipe"
+    if script and script.runtime is not Runtime.KERAS:
+        kind = f"{kind} on {script.runtime}"
     return f"{kind}, {workers} worker{'s' if workers != 1 else ''}"

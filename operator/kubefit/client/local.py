@@ -29,7 +29,7 @@ from kubefit.api.contract import (
     WorkerStatus,
 )
 from kubefit.api.names import Phase
-from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.api.v1alpha1 import Runtime, TrainingJob
 from kubefit.client.causes import cause_of, chief_of, first_cause, is_permanent
 from kubefit.client.gang import HOST, Gang, free_ports
 
@@ -100,7 +100,7 @@ def run_local(
         SystemExit: on SIGTERM, likewise.
 
     """
-    _check_trainer()
+    _check_trainer(job)
     root = (runs_dir / job.metadata.name).absolute()
     run = _Run(
         job=job,
@@ -258,7 +258,13 @@ def _prepare(root: Path) -> int:
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def _check_trainer() -> None:
+def _check_trainer(job: TrainingJob) -> None:
+    script = job.spec.script
+    if script and script.runtime is Runtime.TF_KERAS and not importlib.util.find_spec("tf_keras"):
+        raise LocalRunError(
+            f"tf_keras is not installed in {sys.prefix}; the runtime tf-keras needs"
+            " pip install --no-deps 'tf_keras>=2.21,<2.22'"
+        )
     for module in ("kubefit_trainer", "tensorflow", "keras"):
         if importlib.util.find_spec(module) is None:
             raise LocalRunError(

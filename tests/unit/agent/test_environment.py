@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 from kubefit.api.contract import RunConfig
 from kubefit.api.names import Env
+from kubefit.api.v1alpha1 import Runtime, Script
 from kubefit_trainer.agent import environment
 
 POD = RunConfig(namespace="ml", name="digits", workers=3, hosts="digits-{rank}.digits", job_dir="/")
@@ -63,3 +66,32 @@ def test_what_the_user_sets_wins_except_the_place_in_the_cluster():
     assert variables["TF_CONFIG"] != "{}"
     assert variables["KERAS_BACKEND"] == "tensorflow"
     assert Env.LIFELINE not in variables
+
+
+@pytest.mark.parametrize(("runtime", "legacy"), [(Runtime.KERAS, "0"), (Runtime.TF_KERAS, "1")])
+def test_the_runtime_says_what_tf_keras_is(runtime: Runtime, legacy: str):
+    config = POD.model_copy(update={"script": Script(inline="1", runtime=runtime)})
+    variables = environment.of_trainer(config, 0, cpus=1.0, given={"TF_USE_LEGACY_KERAS": "x"})
+    assert variables["TF_USE_LEGACY_KERAS"] == legacy
+
+
+def test_an_environment_that_asks_for_keras_2_must_agree_with_the_runtime():
+    given = {"TF_USE_LEGACY_KERAS": "1"}
+    keras = POD.model_copy(update={"script": Script(inline="1")})
+    tf_keras = POD.model_copy(update={"script": Script(inline="1", runtime=Runtime.TF_KERAS)})
+    sentence = environment.check(keras, given=given)
+    assert sentence is not None
+    assert sentence.startswith("spec.script.runtime: is keras, but the environment has")
+    assert "set the runtime to tf-keras" in sentence
+    assert environment.check(keras, given={}) is None
+    assert environment.check(tf_keras, given=given) is None
+    assert environment.check(POD, given=given) is None
+
+
+def test_an_image_without_tf_keras_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config = POD.model_copy(update={"script": Script(inline="1", runtime=Runtime.TF_KERAS)})
+    sentence = environment.check(config, given={})
+    assert sentence is not None
+    assert sentence.startswith("spec.script.runtime: tf_keras is not installed in this image")
+    assert "pip install --no-deps" in sentence

@@ -125,6 +125,10 @@ def _await(condition: Callable[[], bool], *, seconds: float) -> None:
         (["none.py"], "error: none.py: does not exist"),
         (["bad.py"], "error: bad.py: spec.script.path: bad.py: line 1: "),
         (["recipe.yaml", "--", "--epochs"], "error: recipe.yaml: arguments after -- go to a scri"),
+        (
+            ["recipe.yaml", "--runtime", "tf-keras"],
+            "error: recipe.yaml: --runtime belongs to a script, but this job trains a recipe",
+        ),
         (["bad.py", "--name", "Not_A_Name"], "error: bad.py: metadata.name: at most 51 characters"),
     ],
 )

@@ -81,6 +81,29 @@ def test_absolute_paths_that_exist_here_are_looked_at_without_a_volume(tmp_path:
     assert "spec.script.path: train.py: line 1" in stderr
 
 
+def test_a_program_for_keras_2_is_valid_with_its_runtime_only(tmp_path: Path) -> None:
+    text = GOOD.replace("print(1)", "import tf_keras")
+    code, _, stderr = _validate(text, tmp_path)
+    assert code == 2
+    assert stderr.startswith(
+        "error: FILE: spec.script.inline: line 1: import tf_keras is for Keras 2"
+    )
+    assert "kubefit run --runtime tf-keras" in stderr
+    code, stdout, _ = _validate(text, tmp_path, "--runtime", "tf-keras")
+    assert (code, "(script on tf-keras, 1 worker)" in stdout) == (0, True)
+    given = text.replace('tf_keras"', 'tf_keras", runtime: tf-keras')
+    assert _validate(given, tmp_path)[0] == 0
+
+
+def test_a_runtime_that_there_is_not_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    text = GOOD.replace('(1)"', '(1)", runtime: torch')
+    code, _, stderr = _validate(text, tmp_path)
+    assert code == 2
+    assert stderr.startswith(
+        "error: FILE: spec.script.runtime: 'torch' is not one of keras, tf-keras"
+    )
+
+
 def test_a_volume_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     code, _, stderr = _validate(GOOD, tmp_path, "--volume", str(tmp_path / "nowhere"))
     assert code == 2

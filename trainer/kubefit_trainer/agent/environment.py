@@ -3,12 +3,15 @@
 Pure functions; what the user has set in the pod wins.
 """
 
+import importlib.util
 import json
 import math
 from collections.abc import Mapping
 
 from kubefit.api.contract import RunConfig
 from kubefit.api.names import Env
+from kubefit.api.v1alpha1 import Runtime
+from kubefit_trainer import which_keras
 
 
 def of_trainer(
@@ -35,7 +38,29 @@ def of_trainer(
         **threads(cpus / sharing),
     }
     kept = {name: value for name, value in given.items() if name != Env.LIFELINE}
-    return {**defaults, **kept, **cluster(config, rank), "KERAS_BACKEND": "tensorflow"}
+    return {
+        **defaults,
+        **kept,
+        **cluster(config, rank),
+        "KERAS_BACKEND": "tensorflow",
+        which_keras.LEGACY: "1" if config.runtime is Runtime.TF_KERAS else "0",
+    }
+
+
+def check(config: RunConfig, *, given: Mapping[str, str]) -> str | None:
+    """One sentence if the program's Keras is not installed, or not what the environment asks."""
+    if config.runtime is Runtime.TF_KERAS and importlib.util.find_spec("tf_keras") is None:
+        return (
+            "spec.script.runtime: tf_keras is not installed in this image;"
+            " add it with pip install --no-deps 'tf_keras>=2.21,<2.22'"
+        )
+    legacy = given.get(which_keras.LEGACY, "") in which_keras.ON
+    if config.script is not None and config.runtime is Runtime.KERAS and legacy:
+        return (
+            f"spec.script.runtime: is keras, but the environment has {which_keras.LEGACY}, which"
+            " asks for Keras 2: set the runtime to tf-keras, or take the variable away"
+        )
+    return None
 
 
 def cluster(config: RunConfig, rank: int) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Progress of every `Model.fit` and `Model.evaluate`, told to the agent without the user's doing.
 
+Knows neither Keras: `of_keras` and `of_tf_keras` put it into theirs.
+
 Logs of a batch are converted only when a report is due. They are the results of the step that all
 workers ran together, so that reading them starts no collective.
 """
@@ -9,19 +11,19 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
-from keras.src.backend.tensorflow import trainer as tf_trainer
-from keras.src.callbacks import callback_list
-
 from kubefit.api.contract import TrainerPhase
 from kubefit_trainer.callbacks.reporter import Reporter, numbers
 from kubefit_trainer.callbacks.samples import Samples, announced, samples_of
 
 
-class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a `Reporter` what one call of fit or evaluate does."""
+class Progress:
+    """Tells a `Reporter` what one call of fit or evaluate does; a Keras's `Callback` goes with it.
 
-    async_safe = True
+    Callback lists of Keras give it `params` and `model`.
+    """
+
+    params: Mapping[str, Any]
+    model: Any
 
     def __init__(self, reporter: Reporter, *, workers: int) -> None:
         super().__init__()
@@ -112,25 +114,23 @@ def _as_export(method: Callable[..., Any], reporter: Reporter) -> Callable[..., 
 _SAMPLES = "_kubefit_samples"
 
 
-def install(reporter: Reporter, *, workers: int, global_batch: int | None = None) -> None:
-    """Adds `Progress` to every list of callbacks that Keras makes from now on.
+def report_exports(model: Any, reporter: Reporter) -> None:
+    """Makes `save` and `export` of a class of models the phase Exporting."""
+    for name in ("save", "export"):
+        setattr(model, name, _as_export(getattr(model, name), reporter))
 
-    `global_batch` is the batch size where the data of fit do not tell it. To be called after
-    everything else that changes Keras.
+
+def counting(
+    fit: Callable[..., Any], reporter: Reporter, *, global_batch: int | None
+) -> Callable[..., Any]:
+    """`fit` of a Keras that remembers the samples of its steps for `Progress`.
+
+    `global_batch` is the batch size where the data of fit do not tell it.
     """
-    list_init = callback_list.CallbackList.__init__
-    fit = tf_trainer.TensorFlowTrainer.fit
     fallback = Samples(global_batch=global_batch, total=None) if global_batch else None
 
-    def with_progress(self: Any, *args: Any, **kwargs: Any) -> None:
-        list_init(self, *args, **kwargs)
-        progress = Progress(reporter, workers=workers)
-        progress.set_params(self.params)
-        progress.set_model(self.model)
-        self.callbacks.append(progress)
-
     @functools.wraps(fit)
-    def counting(self: Any, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def counted(self: Any, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         batch_size = args[0] if args else kwargs.get("batch_size")
         samples = samples_of(x, batch_size, split=kwargs.get("validation_split", 0.0))
         samples = samples or announced() or fallback
@@ -140,7 +140,4 @@ def install(reporter: Reporter, *, workers: int, global_batch: int | None = None
         finally:
             reporter.fitting = False
 
-    callback_list.CallbackList.__init__ = with_progress
-    for name in ("save", "export"):
-        setattr(keras.Model, name, _as_export(getattr(keras.Model, name), reporter))
-    tf_trainer.TensorFlowTrainer.fit = counting
+    return counted
