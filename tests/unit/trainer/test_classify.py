@@ -41,3 +41,27 @@ def test_alone_there_is_nobody_to_lose():
     failure = classify.failure_of(error, rank=0, workers=1, program=None, label="")
     assert failure is not None
     assert failure.exit_code == ExitCode.USER_ERROR
+
+
+def test_workers_out_of_step_are_a_fault_of_the_program():
+    text = "Collective ops is aborted by: Collective instance 154 expected type 0 but got type 1"
+    error = tf.errors.InternalError(None, None, text)
+    failure = classify.failure_of(error, rank=0, workers=2, program=None, label="")
+    assert failure is not None
+    assert failure.exit_code == ExitCode.USER_ERROR
+    assert failure.message.startswith("the workers were at different places of the program: every")
+
+
+def test_an_error_that_a_runtime_explains_is_told_in_its_words():
+    error = RuntimeError("worker 0 could not write model.keras: OSError: no space left on device")
+    failure = classify.failure_of(
+        error,
+        rank=1,
+        workers=2,
+        program=None,
+        label="",
+        explained={RuntimeError: ExitCode.PEER_LOST},
+    )
+    assert failure is not None
+    assert failure.exit_code == ExitCode.PEER_LOST
+    assert failure.message == str(error)
