@@ -156,6 +156,17 @@ def failing_group(tmp_path: Path) -> Callable[..., tuple[list[int | None], list[
     return run
 
 
+@pytest.fixture
+def plain_group(tmp_path: Path) -> Callable[[Path], list[str]]:
+    """Runs a program on two workers as it is, without repairs; outputs by rank."""
+
+    def run(program: Path) -> list[str]:
+        wait_for_workers(start_workers([str(program)], tmp_path, workers=2))
+        return [(tmp_path / f"worker-{rank}.log").read_text(errors="replace") for rank in (0, 1)]
+
+    return run
+
+
 def _run_group(
     scenarios: Path, directory: Path, workers: int, only: str, env: dict[str, str] | None
 ) -> list[dict[str, Any]]:
