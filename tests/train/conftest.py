@@ -21,6 +21,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
+SOURCES = (str(REPOSITORY / "trainer"), str(REPOSITORY / "operator"))
 DEADLINE_SECONDS = 600.0
 
 
@@ -47,7 +48,7 @@ def tf_config(ports: Sequence[int], rank: int) -> str:
 def worker_environment(ports: Sequence[int], rank: int, extra: dict[str, str]) -> dict[str, str]:
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "trainer"), str(REPOSITORY / "operator")]),
+        "PYTHONPATH": os.pathsep.join(SOURCES),
         "PYTHONFAULTHANDLER": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "CUDA_VISIBLE_DEVICES": "-1",
@@ -144,9 +145,12 @@ def worker_group() -> Callable[..., list[dict[str, Any]]]:
 def failing_group(tmp_path: Path) -> Callable[..., tuple[list[int | None], list[str]]]:
     """Runs one scenario that must fail; exit codes and outputs by rank."""
 
-    def run(scenarios: Path, *, workers: int, only: str) -> tuple[list[int | None], list[str]]:
+    def run(
+        scenarios: Path, *, workers: int, only: str, env: dict[str, str] | None = None
+    ) -> tuple[list[int | None], list[str]]:
         command = [str(HERE / "worker_main.py"), str(scenarios), str(tmp_path), only]
-        processes = start_workers(command, tmp_path, workers=workers, env={"RAISE": "1"})
+        env = {"RAISE": "1", **(env or {})}
+        processes = start_workers(command, tmp_path, workers=workers, env=env)
         codes = wait_for_workers(processes)
         outputs = [
             (tmp_path / f"worker-{rank}.log").read_text(errors="replace") for rank in range(workers)

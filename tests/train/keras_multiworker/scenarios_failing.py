@@ -7,9 +7,12 @@ import keras
 import tensorflow as tf
 from scenarios_basic import arrays, dense
 
+from kubefit_trainer import keras_multiworker
+from kubefit_trainer.keras_multiworker import coordination
+
 
 def rank():
-    return tf.distribute.get_strategy().cluster_resolver.task_id
+    return keras_multiworker.rank()
 
 
 class Fails(keras.callbacks.Callback):
@@ -54,12 +57,109 @@ def scenario_chief_freezes(directory):
     dense().fit(x, y, batch_size=10, epochs=50, verbose=0, callbacks=[Freezes(0)])
 
 
-def scenario_other_optimizer(directory):
+def scenario_pipeline_fails(directory):
+    """An error inside the input pipeline, in the middle of an epoch, on one worker only."""
     x, y = arrays()
-    model = dense(keras.optimizers.SGD(0.1, momentum=0.5 if rank() == 1 else 0.9))
+
+    def read(index):
+        if rank() == 1 and index > 20:
+            raise OSError("deliberate failure of worker 1")
+        return x[index], y[index]
+
+    def load(index):
+        row, label = tf.numpy_function(read, [index], (tf.float32, tf.int32))
+        return tf.ensure_shape(row, x.shape[1:]), tf.ensure_shape(label, ())
+
+    data = tf.data.Dataset.range(len(x)).map(load).batch(10)
+    dense().fit(data, epochs=50, verbose=0)
+
+
+def scenario_interrupted(directory):
+    class Interrupts(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if rank() == 1 and batch == 1:
+                raise KeyboardInterrupt("deliberate failure of worker 1")
+
+    x, y = arrays()
+    dense().fit(x, y, batch_size=10, epochs=50, verbose=0, callbacks=[Interrupts()])
+
+
+def scenario_exits(directory):
+    """The exit code of one worker's program is not 0."""
+    x, y = arrays()
+    model = dense()
+    if rank() == 1:
+        raise SystemExit("deliberate failure of worker 1")
+    model.fit(x, y, batch_size=10, epochs=50, verbose=0)
+
+
+def scenario_chief_alone(directory):
+    """`fit` on the chief only, while the other worker's program comes to its end."""
+    x, y = arrays()
+    model = dense()
+    if rank() == 0:
+        model.fit(x, y, batch_size=10, verbose=0)
+
+
+def scenario_other_alone(directory):
+    x, y = arrays()
+    model = dense()
+    if rank() == 1:
+        model.fit(x, y, batch_size=10, verbose=0)
+
+
+def scenario_saves_alone(directory):
+    """A save on another worker than the chief, which would wait for the chief's word for ever."""
+    model = dense()
+    if rank() == 1:
+        model.save(directory / "model.keras")
+
+
+def scenario_never_comes(directory):
+    """The other worker lives but is busy with something else."""
+    x, y = arrays()
+    model = dense()
+    if rank() == 1:
+        keras_multiworker.barrier()
     model.fit(x, y, batch_size=10, verbose=0)
 
 
-def scenario_other_steps(directory):
+def scenario_more_variables(directory):
+    """One worker makes a variable that the other one never makes."""
     x, y = arrays()
-    dense().fit(x, y, batch_size=10 if rank() == 0 else 20, verbose=0)
+    model = dense()
+    if rank() == 1:
+        keras.layers.Dense(3).build((None, 4))
+    model.fit(x, y, batch_size=10, verbose=0)
+
+
+def scenario_other_shapes(directory):
+    x, y = arrays()
+    model = keras.Sequential(
+        [keras.Input(x.shape[1:]), keras.layers.Dense(8 + rank()), keras.layers.Dense(3)]
+    )
+    model.compile("sgd", "mse")
+    model.fit(x, y, batch_size=10, verbose=0)
+
+
+def ends_last(slow):
+    """One worker works on alone when the other one has ended its program; then it trains."""
+    x, y = arrays()
+    model = dense()
+    model.fit(x, y, batch_size=10, verbose=0)
+    if rank() == slow:
+        assert coordination.read(f"ended/{1 - slow}", 60)
+        with keras_multiworker.outside_strategy():
+            alone = dense()
+            alone.fit(x, y, batch_size=10, epochs=2, verbose=0)
+        print("worked alone to its end", flush=True)
+    else:
+        raise SystemExit(0)
+
+
+def scenario_chief_ends_first(directory):
+    ends_last(slow=1)
+
+
+def scenario_chief_ends_last(directory):
+    ends_last(slow=0)

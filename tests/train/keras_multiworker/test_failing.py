@@ -30,17 +30,37 @@ def test_a_worker_that_freezes_ends_the_others(failing_group, scenario, frozen):
     assert "heartbeat" in outputs[1 - frozen].lower() or "no answer" in outputs[1 - frozen]
 
 
+@pytest.mark.parametrize("scenario", ["pipeline_fails", "interrupted", "exits"])
+def test_every_way_to_fail_on_one_worker_is_that_workers_failure(failing_group, scenario):
+    codes, (chief, other) = failing_group(SCENARIOS, workers=2, only=scenario)
+    assert all(code not in (0, None) for code in codes), chief
+    assert "deliberate failure of worker 1" in other
+    assert "PeerFailedError: worker 1 failed" in chief
+    assert "deliberate failure of worker 1" in chief
+
+
 @pytest.mark.parametrize(
-    ("scenario", "difference"),
+    ("scenario", "waiting", "told"),
     [
-        ("other_optimizer", "worker 1 differs from worker 0 in the optimizer"),
-        ("other_steps", "worker 1 differs from worker 0 in the number of steps per epoch"),
+        ("chief_alone", 0, "worker 1 has ended without fit, which worker 0 waits in"),
+        ("other_alone", 1, "worker 0 has ended without fit, which worker 1 waits in"),
+        ("saves_alone", 1, "worker 0 has ended without the saving of"),
+        ("never_comes", 0, "worker 1 has not come to fit within 3 s"),
+        ("more_variables", 0, "worker 1 waits for the others to make the variable kernel"),
+        ("other_shapes", 1, "with another shape than another worker: [6,9] and [6,8]"),
     ],
 )
-def test_a_worker_whose_program_differs_is_named_before_the_first_step(
-    failing_group, scenario, difference
-):
-    codes, outputs = failing_group(SCENARIOS, workers=2, only=scenario)
+def test_what_only_one_worker_does_ends_all_with_a_sentence(failing_group, scenario, waiting, told):
+    patience = {"KERAS_MULTIWORKER_PATIENCE_SECONDS": "3"} if scenario == "never_comes" else {}
+    codes, outputs = failing_group(SCENARIOS, workers=2, only=scenario, env=patience)
     assert all(code not in (0, None) for code in codes), outputs
-    for output in outputs:
-        assert difference in output
+    assert told in outputs[waiting]
+    assert told in outputs[1 - waiting]
+
+
+@pytest.mark.parametrize("scenario", ["chief_ends_first", "chief_ends_last"])
+def test_a_worker_that_ends_earlier_takes_no_slower_one_down(failing_group, scenario):
+    codes, outputs = failing_group(SCENARIOS, workers=2, only=scenario)
+    assert codes == [0, 0], outputs
+    slow = 1 if scenario == "chief_ends_first" else 0
+    assert "worked alone to its end" in outputs[slow]

@@ -10,13 +10,16 @@ mean of the local ones. For normalization with global statistics in training too
 `sync_batch_norm`.
 """
 
+import operator
 from typing import Any
 
 import tensorflow as tf
+from keras.src.backend.tensorflow import nn as tf_nn
 from keras.src.layers.normalization.batch_normalization import BatchNormalization
 
 from kubefit_trainer.keras_multiworker import cluster
-from kubefit_trainer.keras_multiworker.step import all_sum
+from kubefit_trainer.keras_multiworker import step as steps
+from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
 
 def make_global(model: Any) -> None:
@@ -27,7 +30,7 @@ def make_global(model: Any) -> None:
     variables = _statistics(model)
     if variables:
         with strategy.scope():
-            _average(variables, strategy)
+            _averaging(model, variables)()
     model._statistics_step = _steps_done(model)
 
 
@@ -54,14 +57,16 @@ def sync_batch_norm(model: Any) -> Any:
     return model
 
 
-def _steps_done(model: Any) -> int:
+def _steps_done(model: Any) -> str:
+    """Which train function has done how many steps; compiling makes another one."""
     function = model.train_function
-    return int(getattr(function, "calls", 0)) if function is not None else 0
+    return f"{getattr(function, 'number', 0)}/{getattr(function, 'calls', 0)}"
 
 
 def _changed(model: Any) -> bool:
-    done = _steps_done(model)
-    return done != getattr(model, "_statistics_step", 0)
+    if not getattr(model.train_function, "calls", 0):
+        return False
+    return _steps_done(model) != getattr(model, "_statistics_step", None)
 
 
 def _statistics(model: Any) -> list[Any]:
@@ -74,18 +79,69 @@ def _statistics(model: Any) -> list[Any]:
     ]
 
 
-def _average(variables: list[Any], strategy: Any) -> None:
+def _averaging(model: Any, variables: list[Any]) -> Any:
+    """The function that averages these variables, traced once for each model."""
+    known, function = getattr(model, "_averaging_of", ((), None))
+    if len(known) == len(variables) and all(map(operator.is_, known, variables)):
+        return function
+    made = _average(variables, model.distribute_strategy)
+    # Keras would track a plain assignment as part of the model.
+    object.__setattr__(model, "_averaging_of", (variables, made))
+    return made
+
+
+def _average(variables: list[Any], strategy: Any) -> Any:
     replicas = strategy.num_replicas_in_sync
 
     def average() -> None:
         def replica() -> None:
             values = [tf.convert_to_tensor(variable) for variable in variables]
             joined = tf.concat([tf.reshape(tf.cast(v, tf.float32), [-1]) for v in values], 0)
-            mean = all_sum([joined])[0] / replicas
+            mean = steps.all_sum([joined])[0] / replicas
             parts = tf.split(mean, [value.shape.num_elements() for value in values])
             for variable, value, part in zip(variables, values, parts, strict=True):
                 variable.assign(tf.cast(tf.reshape(part, value.shape), value.dtype))
 
         strategy.run(replica)
 
-    tf.function(average, autograph=False)()
+    return tf.function(average, autograph=False)
+
+
+def _apply() -> None:
+    moments = tf_nn._compute_moments_sync
+
+    def _compute_moments_sync(x: Any, axes: Any, keepdims: bool) -> Any:
+        step = steps.current()
+        if step is None:
+            return moments(x, axes, keepdims)
+        return _moments(x, axes, keepdims, step)
+
+    tf_nn._compute_moments_sync = _compute_moments_sync
+
+
+def _moments(x: Any, axes: Any, keepdims: bool, step: steps.Step) -> Any:
+    """Mean and variance over the rows of all replicas, in two passes as Keras has it on one."""
+    context = tf.distribute.get_replica_context()
+    real = tf.cast(step.rows > 0, x.dtype) if step.may_be_empty else tf.ones((), x.dtype)
+    total = tf.reduce_sum(x, axes, keepdims=True) * real
+    count = tf.cast(tf.size(x), x.dtype) / tf.cast(tf.size(total), x.dtype) * real
+    joined = tf.concat([tf.reshape(total, [-1]), tf.reshape(count, [1])], 0)
+    joined = context.all_reduce(tf.distribute.ReduceOp.SUM, joined)
+    count = joined[-1]
+    mean = tf.reshape(joined[:-1], tf.shape(total)) / count
+    squares = tf.reduce_sum(tf.square(x - mean), axes, keepdims=True) * real
+    variance = context.all_reduce(tf.distribute.ReduceOp.SUM, squares) / count
+    mean.set_shape(total.shape)
+    variance.set_shape(total.shape)
+    if not keepdims:
+        mean, variance = tf.squeeze(mean, axes), tf.squeeze(variance, axes)
+    return mean, variance
+
+
+PATCH = Patch(
+    name="synchronized_batch_norm",
+    targets=(
+        Target(owner=tf_nn, name="_compute_moments_sync", parameters=("x", "axes", "keepdims")),
+    ),
+    apply=_apply,
+)

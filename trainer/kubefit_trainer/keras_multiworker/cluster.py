@@ -6,6 +6,7 @@ TF_CONFIG is the only source; without it a process is a cluster of one, on the s
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,14 @@ def is_ours(candidate: Any) -> bool:
     return isinstance(candidate, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+_outside = threading.local()
+
+
+def is_outside() -> bool:
+    """Whether this thread is in `outside_strategy`."""
+    return bool(getattr(_outside, "on", False))
+
+
 @contextlib.contextmanager
 def outside_strategy() -> Iterator[None]:
     """Lets one worker alone make variables, which under the strategy is a collective of all."""
@@ -102,9 +111,11 @@ def outside_strategy() -> Iterator[None]:
     creators = graph._variable_creator_stack
     distribute_lib._push_per_thread_mode(distribute_lib._get_default_replica_mode())
     graph._variable_creator_stack = []
+    before, _outside.on = is_outside(), True
     try:
         yield
     finally:
+        _outside.on = before
         graph._variable_creator_stack = creators
         distribute_lib._pop_per_thread_mode()
 

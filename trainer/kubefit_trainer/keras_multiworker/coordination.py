@@ -69,6 +69,16 @@ def _silent_chief() -> Iterator[tuple[int, Any]]:
         yield 0, f"no answer for {_ANSWER_SECONDS:.0f} s"
 
 
+def look(key: str) -> str | None:
+    """The value of a key if it is there already; the answer must come in a moment."""
+    return read(key, _LOOK_SECONDS)
+
+
+def withdraw(key: str) -> None:
+    """Takes a key back, so that it can be published again."""
+    tf_context.context().delete_config_key_value(_prefix + key)
+
+
 def barrier(name: str, timeout_seconds: float) -> None:
     """Waits until every worker is here.
 
@@ -85,6 +95,7 @@ _prefix = "keras_multiworker/"
 _ANSWER_SECONDS = 5.0
 ALIVE = "alive"
 """Key that the chief publishes; reading it is a question that a chief who is alive answers."""
+_LOOK_SECONDS = 0.2
 
 
 def sum_over_workers(values: list[float]) -> list[float]:

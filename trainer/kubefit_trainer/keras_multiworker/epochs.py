@@ -25,8 +25,9 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.epoch_iterator import EpochIterator
 from tensorflow.python.distribute import input_lib
 
-from kubefit_trainer.keras_multiworker import cluster, coordination, seeds, shares
+from kubefit_trainer.keras_multiworker import cluster, coordination, preflight, seeds, shares
 from kubefit_trainer.keras_multiworker.iterators import (
+    EndingIterator,
     ShareIterator,
     UnevenIterator,
     explicit_options,
@@ -49,6 +50,7 @@ def _apply() -> None:
         self._distribute_strategy = distribute_strategy
         self.source = _source(self.data_adapter, distribute_strategy)
         self._num_batches = self.source.steps
+        preflight.data(self.source)
 
     def reset(self: Any) -> None:
         original_reset(self)
@@ -119,7 +121,7 @@ class _GlobalSource:
                 replicas=self._local,
                 may_be_empty=self._may_be_empty,
             )
-        return UnevenIterator(self.dataset, replicas=self._local, empty=None, any_worker=None)
+        return EndingIterator(self.dataset, replicas=self._local)
 
 
 def _has_rows(spec: Any, wanted: int) -> bool:

@@ -46,6 +46,11 @@ def _listen() -> None:
         return
 
 
+def known() -> str:
+    """The failure of another worker that this one has heard of, or an empty text."""
+    return _known[0] if _known else ""
+
+
 def explain(error: BaseException) -> BaseException:
     """What to report in place of `error`: itself, or the failure of the worker that came first.
 
@@ -53,9 +58,16 @@ def explain(error: BaseException) -> BaseException:
     """
     if coordination.alone():
         return error
-    if _secondary(error):
+    if isinstance(error, PeerFailedError):
+        return error
+    secondary = _secondary(error)
+    # A barrier calls the death of a worker an internal error.
+    if secondary or isinstance(error, tf.errors.InternalError):
         _heard.wait(_LINGER_SECONDS)
-        return PeerFailedError(_known[0]) if _known else error
+        if known():
+            return PeerFailedError(known())
+    if secondary:
+        return error
     text = "".join(traceback.format_exception(error))
     try:
         first = coordination.publish(_KEY, f"worker {cluster.member().rank} failed: {text}"[-8000:])

@@ -17,7 +17,7 @@ class _Before(Callback):  # type: ignore[misc]
     async_safe = True
 
     def on_train_begin(self, logs: Any = None) -> None:
-        preflight.compare(self.model, self.params)
+        preflight.first_step(self.model, self.params)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         batch_norm.make_global(self.model)

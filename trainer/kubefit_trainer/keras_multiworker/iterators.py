@@ -7,6 +7,7 @@ and 2.21. So iterators are let go on a thread of their own.
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -15,7 +16,8 @@ import tensorflow as tf
 class Drawn(tuple[Any, ...]):
     """The shares of one step, one for each local replica."""
 
-    __slots__ = ()
+    more = True
+    """Whether this worker knows of a step after it; only `EndingIterator` looks."""
 
 
 class ShareIterator:
@@ -53,13 +55,40 @@ class ShareIterator:
         release(self.__dict__.pop("iterator", None))
 
 
+class EndingIterator(ShareIterator):
+    """Iterator over shares of global batches whose number nobody knows beforehand.
+
+    It looks one step ahead, so that each step can say whether its worker has another one: all must
+    agree about that, for they all run the same pipeline.
+    """
+
+    def __init__(self, dataset: Any, *, replicas: int) -> None:
+        super().__init__(dataset, steps=None, replicas=replicas)
+        self._ahead = self._draw()
+
+    def _draw(self) -> Drawn | None:
+        drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
+        if not all(bool(one.has_value()) for one in drawn):
+            return None
+        return Drawn(one.get_value() for one in drawn)
+
+    def __next__(self) -> Drawn:
+        if self._ahead is None:
+            raise StopIteration
+        drawn, self._ahead = self._ahead, self._draw()
+        drawn.more = self._ahead is not None
+        return drawn
+
+
 class UnevenIterator(ShareIterator):
     """Iterator over shares whose number nobody knows beforehand; the workers agree at each step.
 
     A worker that has run dry yields empty shares until all have.
     """
 
-    def __init__(self, dataset: Any, *, replicas: int, empty: Any, any_worker: Any) -> None:
+    def __init__(
+        self, dataset: Any, *, replicas: int, empty: Any, any_worker: Callable[[bool], bool]
+    ) -> None:
         super().__init__(dataset, steps=None, replicas=replicas)
         self._empty = empty
         self._any_worker = any_worker
@@ -67,7 +96,7 @@ class UnevenIterator(ShareIterator):
     def __next__(self) -> Drawn:
         drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
         more = any(bool(one.has_value()) for one in drawn)
-        if not (self._any_worker(more) if self._any_worker else more):
+        if not self._any_worker(more):
             raise StopIteration
         return Drawn(one.get_value() if bool(one.has_value()) else self._empty for one in drawn)
 

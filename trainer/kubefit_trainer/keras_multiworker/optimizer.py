@@ -70,7 +70,7 @@ def _wrap_scale_loss(owner: Any) -> None:
 
     def scale_loss(self: Any, loss: Any) -> Any:
         step = steps.current()
-        if step is not None and step.scales_loss and not step.may_be_empty:
+        if step is not None and step.scales_loss:
             loss = loss * tf.cast(step.rows / step.total, loss.dtype)
             step.loss_scaled = True
         return original(self, loss)
@@ -99,6 +99,8 @@ def _exchange_and_apply(
             gradient.set_shape(variable.shape)
     present = [g for g in grads if g is not None]
     step = steps.current()
+    if step is not None and step.loss_scaled:
+        present = [_without_padding(gradient, step) for gradient in present]
     if step is None or step.loss_scaled:
         reduced = exchange.plain_sum(present) if present else []
     else:
@@ -109,6 +111,14 @@ def _exchange_and_apply(
         _update(original, optimizer, strategy, (grads, variables))
 
     replica.merge_call(update, args=(full,))
+
+
+def _without_padding(gradient: Any, step: steps.Step) -> Any:
+    """The gradient, or zeros where the row behind it was only padded in."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return step.mask_empty(gradient)
+    values = step.mask_empty(gradient.values)
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
 def _update(original: Any, optimizer: Any, strategy: Any, arguments: tuple[Any, Any]) -> None:

@@ -6,7 +6,7 @@ Cause: `make_predict_function` and `_multi_worker_concat` in
 keras/src/backend/tensorflow/trainer.py.
 Upstream: https://github.com/keras-team/keras/issues/20585
 Instead: every replica predicts its rows of a global batch, and their places in the batch put them
-together again.
+together again. Different batches on different workers are found as in training.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 
-from kubefit_trainer.keras_multiworker import cluster, shares
+from kubefit_trainer.keras_multiworker import agreement, cluster, shares
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.errors import UnsupportedProgramError
 from kubefit_trainer.keras_multiworker.iterators import Drawn
@@ -48,10 +48,17 @@ class _PredictFunction:
             self._one = tf.function(self._predict, reduce_retracing=True, autograph=False)
 
     def __call__(self, data: list[Any]) -> Any:
-        outputs = [self._one(self._shares(one)) for one in data]
+        outputs = [self._batch(one) for one in data]
         if len(outputs) == 1:
             return outputs[0]
         return tree.map_structure(lambda *parts: tf.concat(parts, 0), *outputs)
+
+    def _batch(self, data: Any) -> Any:
+        more = float(getattr(data, "more", True))
+        outputs, note = self._one(self._shares(data), tf.constant([more]))
+        agreement.check_batches(tf.stack([note[1:]]), self._strategy)
+        agreement.check_more(more, note[0], self._strategy)
+        return outputs
 
     def _shares(self, data: Any) -> Any:
         if isinstance(data, Drawn):
@@ -60,13 +67,13 @@ class _PredictFunction:
         data = tree.map_structure(lambda x: None if x is None else tf.convert_to_tensor(x), data)
         return tuple(shares.share_of(data, first + i, replicas) for i in range(local))
 
-    def _predict(self, element: Any) -> Any:
-        gathered = self._strategy.run(self._replica, args=(element,))
+    def _predict(self, element: Any, more: Any) -> Any:
+        gathered = self._strategy.run(self._replica, args=(element, more))
         return tree.map_structure(
             lambda value: self._strategy.experimental_local_results(value)[0], gathered
         )
 
-    def _replica(self, element: Any) -> Any:
+    def _replica(self, element: Any, more: Any) -> Any:
         first, _, replicas = cluster.replicas(self._strategy)
         local = cluster.local_replica_id()
         data, note = element[local]
@@ -78,9 +85,11 @@ class _PredictFunction:
         )
         with steps.entered(step):
             outputs = self._step(data)
+        signs = tf.concat([more, shares.signs_of(note)], 0)
         if replicas == 1:
-            return outputs
-        return tree.map_structure(lambda output: _in_order(output, step), outputs)
+            return outputs, signs
+        agreed = steps.all_sum([signs])[0]
+        return tree.map_structure(lambda output: _in_order(output, step), outputs), agreed
 
 
 def _in_order(output: Any, step: steps.Step) -> Any:

@@ -26,7 +26,7 @@ import keras
 from keras.src.models import model as model_module
 from keras.src.saving import saving_api
 
-from kubefit_trainer.keras_multiworker import batch_norm, cluster, coordination
+from kubefit_trainer.keras_multiworker import batch_norm, cluster, coordination, meeting
 from kubefit_trainer.keras_multiworker.errors import MultiWorkerError
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
@@ -61,12 +61,7 @@ def by_chief(target: str, write: Callable[[], Any]) -> Any:
 
 
 def _wait(key: str, target: str) -> None:
-    word = coordination.read(key, WRITE_TIMEOUT_SECONDS)
-    if word is None:
-        raise MultiWorkerError(
-            f"worker 0 has not written {target} within {WRITE_TIMEOUT_SECONDS:.0f} s; save on all "
-            "workers or on worker 0 alone, never on another one"
-        )
+    word = meeting.hear(key, 0, f"the saving of {target}", WRITE_TIMEOUT_SECONDS)
     if word != "done":
         raise MultiWorkerError(f"worker 0 could not write {target}: {word}")
 

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from kubefit_trainer.keras_multiworker import (
+    batch_norm,
     callbacks,
     cluster,
     coordination,
@@ -19,10 +20,13 @@ from kubefit_trainer.keras_multiworker import (
     hooks,
     links,
     losses,
+    meeting,
     optimizer,
     patching,
     predictions,
+    preflight,
     saving,
+    scalars,
     seeds,
     stopping,
     strategies,
@@ -39,15 +43,19 @@ PATCHES = (
     predictions.PATCH,
     stopping.PATCH,
     hooks.PATCH,
+    preflight.PATCH,
+    meeting.PATCH,
     seeds.PATCH,
     saving.PATCH,
+    scalars.PATCH,
     callbacks.PATCH,
     strategies.PATCH,
+    batch_norm.PATCH,
     fused_batch_norm.PATCH,
     fused_optimizers.PATCH,
 )
-EXIT_TIMEOUT_SECONDS = 600.0
-"""How long a worker that is done waits for slower ones."""
+EXIT_TIMEOUT_SECONDS = 86400.0
+"""How long a worker that is done waits for slower ones; the death of one ends the waiting."""
 _LINGER_SECONDS = 10.0
 
 _barriers = itertools.count()
@@ -83,15 +91,24 @@ def strategy() -> Any:
 @contextlib.contextmanager
 def start() -> Iterator[Any]:
     """Scope in which a Keras program trains with all workers; ends together with them."""
-    with strategy().scope():
-        try:
-            yield cluster.strategy()
-        except Exception as error:
-            explained = failures.explain(error)
-            if explained is error:
-                raise
-            raise explained from None
-    finish()
+    left: SystemExit | None = None
+    try:
+        with strategy().scope():
+            try:
+                yield cluster.strategy()
+            except SystemExit as error:
+                # `sys.exit()` is an end like any other: the others may not be done.
+                if error.code not in (None, 0):
+                    raise
+                left = error
+        finish()
+    except BaseException as error:
+        explained = failures.explain(error)
+        if explained is error:
+            raise
+        raise explained from None
+    if left is not None:
+        raise left
 
 
 def rank() -> int:
@@ -118,6 +135,7 @@ def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
     """Waits for all workers before this process ends, so that none takes a slower one down."""
     if coordination.alone():
         return
+    meeting.end()
     coordination.barrier("finish", timeout_seconds)
     if is_chief():
         failures.none()

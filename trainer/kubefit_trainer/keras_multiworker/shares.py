@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-SIGNS = 8
+SIGNS = 24
 _SAMPLED = 64
 """Values of a row that enter the fingerprint."""
 

@@ -72,4 +72,7 @@ def all_sum(values: list[Any]) -> list[Any]:
     context = tf.distribute.get_replica_context()
     # identity puts a value on the replica's device, which names the group of the collective.
     values = [tf.identity(tf.stop_gradient(value)) for value in values]
+    if len({value.dtype for value in values}) > 1:
+        # TensorFlow joins what it is given at once to one tensor, which has one dtype.
+        return [context.all_reduce(tf.distribute.ReduceOp.SUM, [value])[0] for value in values]
     return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))

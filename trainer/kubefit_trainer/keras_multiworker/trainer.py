@@ -14,6 +14,7 @@ the batch are summed in one small collective, and the logs are computed from the
 that they are those of one process on every worker; several steps per execution run in one loop.
 """
 
+import itertools
 from typing import Any
 
 import tensorflow as tf
@@ -21,9 +22,8 @@ from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 from keras.src.trainers import trainer as base_trainer
 
-from kubefit_trainer.keras_multiworker import cluster, logs, shares
+from kubefit_trainer.keras_multiworker import agreement, cluster, logs, shares
 from kubefit_trainer.keras_multiworker import step as steps
-from kubefit_trainer.keras_multiworker.errors import DifferentDataError
 from kubefit_trainer.keras_multiworker.iterators import ShareIterator
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
@@ -45,9 +45,6 @@ def _apply() -> None:
             return
         if iterator is not None:
             data_batch = _batch_spec(iterator)
-            # Keras would track a plain assignment as part of the model.
-            rows = tree.map_structure(_row_spec, data_batch)
-            object.__setattr__(self, "_data_spec", repr(rows))
         try:
             with self.distribute_strategy.scope():
                 self._symbolic_build(data_batch=data_batch)
@@ -69,17 +66,15 @@ def _apply() -> None:
     owner._get_metrics_result_or_logs = _get_metrics_result_or_logs
 
 
-def _row_spec(spec: Any) -> str:
-    """Shape and dtype of one row; workers may have different numbers of rows."""
-    return "None" if spec is None else f"{spec.shape[1:]} {spec.dtype.name}"
-
-
 def _batch_spec(iterator: Any) -> Any:
     """Shapes and dtypes of a global batch, as `_symbolic_build` wants them."""
     return tree.map_structure(
         lambda spec: None if isinstance(spec, tf.OptionalSpec) else spec,
         iterator.source.element_spec,
     )
+
+
+_made = itertools.count()
 
 
 class _StepFunction:
@@ -94,25 +89,29 @@ class _StepFunction:
         if not model.run_eagerly:
             self._several = tf.function(self._loop, reduce_retracing=True, autograph=False)
             self._single = tf.function(self._one_share, reduce_retracing=True, autograph=False)
-        self._standard = (
-            getattr(step_function, "__func__", None) is tf_trainer.TensorFlowTrainer.train_step
-        )
+        function = getattr(step_function, "__func__", None)
+        self._standard = function is tf_trainer.TensorFlowTrainer.train_step
+        self._custom = not self._standard and function is not tf_trainer.TensorFlowTrainer.test_step
         self._unchecked: list[Any] = []
+        self.number = next(_made)
         self.calls = 0
 
     def __call__(self, iterator: Any) -> Any:
-        stop = tf.constant(float(getattr(self._model, "_stop_requested", False)))
+        stop = float(getattr(self._model, "_stop_requested", False))
         if type(iterator) is ShareIterator:
             count = iterator.take(int(self._model.steps_per_execution))
             result, note = self._several(
-                iterator.iterator, tf.constant(count), stop, iterator.may_be_empty
+                iterator.iterator,
+                tf.constant(count),
+                tf.constant([stop, 1.0]),
+                iterator.may_be_empty,
             )
         else:
             result, note = self._each(iterator, stop)
         self._after(note)
         return result
 
-    def _each(self, iterator: Any, stop: Any) -> Any:
+    def _each(self, iterator: Any, stop: float) -> Any:
         """Steps on shares or global batches that come from Python, one by one."""
         outcome = None
         for _ in range(int(self._model.steps_per_execution)):
@@ -122,7 +121,9 @@ class _StepFunction:
                 break
             if not isinstance(iterator, ShareIterator):
                 element = self._cut(element)
-            outcome = self._single(element, stop, True)
+            more = float(getattr(element, "more", True))
+            outcome = self._single(tuple(element), tf.constant([stop, more]), True)
+            agreement.check_more(more, outcome[1][1], self._strategy)
         if outcome is None:
             raise StopIteration
         return outcome
@@ -136,7 +137,7 @@ class _StepFunction:
     def _after(self, note: Any) -> None:
         """Acts on what all workers agreed about."""
         self.calls += 1
-        self._unchecked.append(note[1:])
+        self._unchecked.append(note[2:])
         if bool(note[0] > 0):
             object.__setattr__(self._model, "_stop_agreed", True)
         if self.calls & (self.calls - 1) == 0 or len(self._unchecked) >= 32:
@@ -145,18 +146,13 @@ class _StepFunction:
     def check(self) -> None:
         """Raises `DifferentDataError` if some step's global batch differed between workers."""
         pending, self._unchecked = self._unchecked, []
-        replicas = self._strategy.num_replicas_in_sync
-        if pending and bool(tf.reduce_any(tf.abs(tf.stack(pending)) < replicas - 0.5)):
-            raise DifferentDataError(
-                "the workers drew different global batches from what must be the same data; seed "
-                "every shuffle and random choice of the input (or let each worker cut its own rows "
-                "with strategy.distribute_datasets_from_function)"
-            )
+        if pending:
+            agreement.check_batches(tf.stack(pending), self._strategy)
 
-    def _one_share(self, element: Any, stop: Any, may_be_empty: bool) -> Any:
-        return self._run(lambda share: self._report(share, stop, may_be_empty), element)
+    def _one_share(self, element: Any, said: Any, may_be_empty: bool) -> Any:
+        return self._run(lambda share: self._report(share, said, may_be_empty), element)
 
-    def _loop(self, iterator: Any, count: Any, stop: Any, may_be_empty: bool) -> Any:
+    def _loop(self, iterator: Any, count: Any, said: Any, may_be_empty: bool) -> Any:
         local = len(self._strategy.extended.worker_devices)
 
         def draw() -> Any:
@@ -169,7 +165,7 @@ class _StepFunction:
 
         if self._model.steps_per_execution > 1:
             tf.while_loop(lambda done: done < count - 1, body, (tf.constant(0),))
-        return self._one_share(draw(), stop, may_be_empty)
+        return self._one_share(draw(), said, may_be_empty)
 
     def _silently(self, element: Any, may_be_empty: bool) -> None:
         self._step_on(element, may_be_empty)
@@ -180,9 +176,10 @@ class _StepFunction:
             lambda value: self._strategy.experimental_local_results(value)[0], outcome
         )
 
-    def _report(self, element: Any, stop: Any, may_be_empty: bool) -> Any:
+    def _report(self, element: Any, said: Any, may_be_empty: bool) -> Any:
         outcome, step, note = self._step_on(element, may_be_empty)
-        return logs.globally(self._model, outcome, step, tf.stack([stop]), shares.signs_of(note))
+        agreed = tf.concat([said, shares.signs_of(note)], 0)
+        return logs.globally(self._model, outcome, step, agreed, custom=self._custom)
 
     def _step_on(self, element: Any, may_be_empty: bool) -> Any:
         first, _, replicas = cluster.replicas(self._strategy)
@@ -212,6 +209,8 @@ def _states(model: Any) -> list[Any]:
     return metrics + [
         variable
         for layer in model._flatten_layers()
+        # Those of a synchronized layer come from the rows of all replicas.
+        if not getattr(layer, "synchronized", False)
         for variable in layer._non_trainable_variables
         if id(variable) not in known
     ]

@@ -1,0 +1,73 @@
+"""Programs with models, losses and steps of their own train as on one process."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.train
+SCENARIOS = Path(__file__).with_name("scenarios_programs.py")
+
+
+@pytest.fixture(scope="module")
+def one(worker_group):
+    return worker_group(SCENARIOS, workers=1)[0]
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def many(request, worker_group):
+    return worker_group(SCENARIOS, workers=request.param)
+
+
+def assert_same(single, workers, rtol=1e-4, atol=1e-5):
+    for worker in workers:
+        assert worker["logs"].keys() == single["logs"].keys()
+        for name, values in single["logs"].items():
+            np.testing.assert_allclose(
+                worker["logs"][name], values, rtol=rtol, atol=atol, err_msg=name
+            )
+        for mine, theirs in zip(worker["weights"], single["weights"], strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=atol)
+        for mine, chief in zip(worker["weights"], workers[0]["weights"], strict=True):
+            np.testing.assert_array_equal(mine, chief)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "metrics",
+        "nested",
+        "compute_loss",
+        "train_step",
+        "text",
+        "arguments",
+        "own_strategies",
+    ],
+)
+def test_same_logs_and_weights_as_one_process(one, many, program):
+    single, workers = one[program], [rank[program] for rank in many]
+    if isinstance(single, dict):
+        single, workers = [single], [[worker] for worker in workers]
+    for case, expected in enumerate(single):
+        assert_same(expected, [worker[case] for worker in workers])
+
+
+def test_nested_outputs_come_back_whole_and_in_order(one, many):
+    for rank in many:
+        lists, dicts = rank["nested"]
+        for mine, single in zip(lists["predicted"], one["nested"][0]["predicted"], strict=True):
+            np.testing.assert_allclose(mine, single, rtol=1e-4, atol=1e-6)
+        assert dicts["predicted"].keys() == {"left", "right"}
+        for name, single in one["nested"][1]["predicted"].items():
+            np.testing.assert_allclose(dicts["predicted"][name], single, rtol=1e-4, atol=1e-6)
+
+
+def test_a_raw_number_under_a_metrics_name_is_the_mean_over_the_global_batch(one, many):
+    assert (one["train_step"]["seen"] > 0).all()
+    for rank in many:
+        np.testing.assert_allclose(rank["train_step"]["seen"], one["train_step"]["seen"], rtol=1e-4)
+
+
+def test_a_strategy_that_a_program_makes_is_the_one_of_all_workers(many):
+    for rank in many:
+        assert {case["replicas"] for case in rank["own_strategies"]} == {len(many)}
