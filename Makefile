@@ -8,7 +8,8 @@ ROLES := operator trainer-gpu cli
 # tf_keras asks for `tensorflow`; tensorflow-cpu is the same for it.
 TF_KERAS_ON_CPU := --group tf-keras --no-emit-package tensorflow
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url \
-  --no-emit-find-links --python-version 3.11 pyproject.toml
+  --no-emit-find-links --python-version 3.11
+OTHER_KERAS := 3.14
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test lint generate cluster cluster-down images lock clean
@@ -54,10 +55,11 @@ images: $(READY) ## Builds the images
 	$(PROVISION) images
 
 lock: $(READY) ## Rewrites the locked requirements from pyproject.toml
-	for role in $(ROLES); do $(COMPILE) --extra $$role --output-file requirements/$$role.txt || exit; done
-	$(COMPILE) --extra trainer $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
-	$(COMPILE) --extra operator --extra trainer --extra cli --group dev $(TF_KERAS_ON_CPU) \
+	for role in $(ROLES); do $(COMPILE) pyproject.toml --extra $$role --output-file requirements/$$role.txt || exit; done
+	$(COMPILE) pyproject.toml --extra trainer $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
+	$(COMPILE) pyproject.toml --extra operator --extra trainer --extra cli --group dev $(TF_KERAS_ON_CPU) \
 	  --output-file requirements/dev.txt
+	echo 'keras==$(OTHER_KERAS).*' | $(COMPILE) --no-deps - --output-file requirements/keras-$(OTHER_KERAS).txt
 
 clean: ## Removes what the targets made here
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -4,6 +4,7 @@
 named `scenario_*` of the file in each, in order, and returns what they returned, by rank.
 """
 
+import hashlib
 import json
 import os
 import pickle
@@ -21,6 +22,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
+OTHER_KERAS = REPOSITORY / "requirements" / "keras-3.14.txt"
 SOURCES = (str(REPOSITORY / "trainer"), str(REPOSITORY / "operator"))
 DEADLINE_SECONDS = 600.0
 
@@ -116,6 +118,24 @@ def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
         text = (directory / f"worker-{rank}.log").read_text(errors="replace")
         parts.append(f"----- worker {rank}\n{text[-limit:]}")
     return "\n".join(parts)
+
+
+@pytest.fixture(scope="session")
+def other_keras() -> dict[str, str]:
+    """Environment of worker processes that import the second supported Keras.
+
+    It is installed once for each lock, into a folder of the user's cache.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubefit"
+    folder = cache / f"keras-{hashlib.sha256(OTHER_KERAS.read_bytes()).hexdigest()[:16]}"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps"]
+            target = ["--target", f"{scratch}/keras", "--require-hashes", "-r", str(OTHER_KERAS)]
+            subprocess.run([*install, *target], check=True)
+            Path(scratch, "keras").rename(folder)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *SOURCES])}
 
 
 @pytest.fixture(scope="session")

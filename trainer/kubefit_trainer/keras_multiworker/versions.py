@@ -4,7 +4,7 @@ import os
 
 from kubefit_trainer.keras_multiworker.errors import UnsupportedVersionError
 
-SUPPORTED: tuple[tuple[str, str], ...] = (("3.15", "2.21"),)
+SUPPORTED: tuple[tuple[str, str], ...] = (("3.15", "2.21"), ("3.14", "2.21"))
 """Pairs of (Keras, TensorFlow), major and minor version, that the tests run against."""
 
 OVERRIDE = "KERAS_MULTIWORKER_ANY_VERSION"
