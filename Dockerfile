@@ -38,6 +38,7 @@ RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/traine
 FROM trainer-requirements AS trainer
 COPY --from=wheel /wheels /opt/wheels
 RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/wheels/*.whl
+RUN python -m kubefit_trainer.keras_multiworker.selftest
 USER 65532:65532
 ENTRYPOINT ["tini", "--", "python", "-m", "kubefit_trainer.agent"]
 
@@ -48,5 +49,6 @@ RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/traine
 FROM trainer-gpu-requirements AS trainer-gpu
 COPY --from=wheel /wheels /opt/wheels
 RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/wheels/*.whl
+RUN python -m kubefit_trainer.keras_multiworker.selftest
 USER 65532:65532
 ENTRYPOINT ["tini", "--", "python", "-m", "kubefit_trainer.agent"]
