@@ -7,7 +7,8 @@ Cause: `scale_loss_for_distribution` in keras/src/losses/loss.py.
 Upstream: https://github.com/keras-team/keras/issues/19891
 Instead: inside a step the loss of a replica stays the plain local mean; the gradient exchange
 weighs it by rows. Where a loss is not a mean over rows (`sum`, masks, weighted means), it is
-corrected so that the row-weighted mean over replicas is the global value.
+corrected so that the row-weighted mean over replicas is the global value. The losses of single
+outputs, which Keras tracks as a plain mean of calls, are weighed by rows likewise.
 """
 
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import tensorflow as tf
 from keras.src import backend
 from keras.src.losses import loss as loss_module
+from keras.src.metrics import Mean
+from keras.src.trainers.compile_utils import CompileLoss
 
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
@@ -44,9 +47,31 @@ def _apply() -> None:
             return loss
         return loss * tf.cast(_correction(step, sample_weight, mask, reduction), loss.dtype)
 
+    build = CompileLoss.build
+
+    def build_tracked(self: Any, y_true: Any, y_pred: Any) -> None:
+        build(self, y_true, y_pred)
+        for metric in self.metrics:
+            if type(metric) is Mean:
+                metric.__class__ = _OutputLoss
+
+    CompileLoss.build = build_tracked
     loss_module.scale_loss_for_distribution = scale_loss_for_distribution
     loss_module.unscale_loss_for_distribution = unscale_loss_for_distribution
     loss_module.reduce_weighted_values = reduce_weighted_values
+
+
+class _OutputLoss(Mean):  # type: ignore[misc]
+    """Loss of one of several outputs: the mean over the batches, to which a replica adds its part.
+
+    Keras weighs every call alike, as one process has one for each batch.
+    """
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> Any:
+        step = steps.current()
+        if step is not None:
+            sample_weight = tf.math.divide_no_nan(step.rows, step.total)
+        return super().update_state(values, sample_weight)
 
 
 def _correction(step: steps.Step, sample_weight: Any, mask: Any, reduction: Any) -> Any:
@@ -82,6 +107,7 @@ PATCH = Patch(
     name="losses",
     targets=(
         Target(owner=loss_module, name="scale_loss_for_distribution", parameters=("value",)),
+        Target(owner=CompileLoss, name="build", parameters=("self", "y_true", "y_pred")),
         Target(owner=loss_module, name="unscale_loss_for_distribution", parameters=("value",)),
         Target(
             owner=loss_module,
