@@ -6,7 +6,7 @@ Expected: it trains. Seen: an error of the graph.
 import numpy as np
 from two_replicas import linear
 
-model = linear("sgd", steps_per_execution=2)
+model = linear(steps_per_execution=2)
 try:
     model.fit(np.ones((8, 1)), np.zeros((8, 1)), batch_size=2, verbose=0)
     print("trained")
