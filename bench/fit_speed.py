@@ -180,18 +180,19 @@ def network(keras: object, name: str, size: int) -> object:
 
 def patch_first_order_faults() -> None:
     """What stock Keras 3 needs to run at all on several workers, and no more."""
+    from keras.src import tree
     from keras.src.backend.tensorflow import trainer
 
     def build(self, iterator=None, data_batch=None):
+        strategy = self.distribute_strategy
+        mine = strategy.experimental_local_results
         for _, _, it in iterator:
-            batch = next(it)
+            batch = tree.map_structure(lambda value: mine(value)[0], next(it))
             break
-        with self.distribute_strategy.scope():
+        with strategy.scope():
             self._symbolic_build(data_batch=batch)
 
     def reduce_per_replica(values, strategy, reduction):
-        from keras.src import tree
-
         return tree.map_structure(lambda v: strategy.reduce("MEAN", v, axis=None), values)
 
     trainer.TensorFlowTrainer._maybe_symbolic_build = build
