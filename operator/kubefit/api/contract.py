@@ -289,6 +289,11 @@ class JobFiles:
         return self.root / "report"
 
     @property
+    def recipe(self) -> PurePosixPath:
+        """The recipe as it was trained, defaults and all, written by the chief."""
+        return self.root / "recipe.yaml"
+
+    @property
     def result(self) -> PurePosixPath:
         """`result.json`, a `Result`."""
         return self.root / "result.json"

@@ -93,8 +93,9 @@ def _paths(recipe: Recipe) -> list[str]:
     sets = [recipe.data.train, recipe.data.test]
     found = [_path(images) for images in sets if images is not None]
     backbone = recipe.model.backbone
-    if backbone is not None and backbone.weights not in _NOT_STORED:
-        found.append(backbone.weights)
+    stored = backbone and (backbone.saved or backbone.weights)
+    if stored and stored not in _NOT_STORED:
+        found.append(stored)
     return found
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kubefit.api.recipe import Recipe
+from kubefit.api.recipe import Recipe, resolve
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.recipe import inputs, job
 
@@ -60,7 +60,7 @@ def scenario_augmented(directory):
 
 
 def trained(whole, directory):
-    parsed = Recipe.model_validate(whole)
+    parsed = resolve(Recipe.model_validate(whole))
     volume = directory / f"volume-{keras_multiworker.rank()}"
     write_archive(volume)
     strategy = keras_multiworker.strategy()
@@ -69,10 +69,10 @@ def trained(whole, directory):
     model = job.build(parsed, strategy, volume=volume, classes=classes)
     seen: list[list[int]] = []
     record_batches(model, seen)
-    job.fit(model, parsed, data, strategy=strategy, callbacks=[])
+    history = job.fit(model, parsed, data, strategy=strategy, callbacks=[])
     return {
         "seen": seen,
-        "history": model.history.history,
+        "history": history,
         "evaluation": job.evaluate(model, parsed, data.evaluation, strategy=strategy),
         "weights": model.get_weights(),
     }

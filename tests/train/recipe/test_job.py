@@ -169,6 +169,6 @@ def test_a_frozen_backbone_keeps_the_weights_of_its_file(tmp_path: Path) -> None
     assert result.phase is Phase.SUCCEEDED, result.failure
     assert result.evaluation == {}
     model = keras.models.load_model(result.job_dir / "export" / "model.keras")
-    kept = model.get_layer("MobileNet").get_weights()
+    kept = model.get_layer("backbone").get_weights()
     for one, other in zip(backbone.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -148,7 +148,7 @@ def test_an_unknown_backbone_lists_the_known_ones_and_the_nearest() -> None:
         read_job(job)
     (sentence,) = explain(caught.value)
     assert sentence.startswith(
-        "spec.recipe.model.backbone.name: 'Resnet50' is not one of ConvNeXtTiny, DenseNet121, "
+        "spec.recipe.model.backbone.name: 'Resnet50' is not one of ConvNeXtBase, ConvNeXtLarge, "
     )
     assert sentence.endswith("; did you mean 'ResNet50'?")
 

@@ -40,6 +40,22 @@ SPECS: dict[str, dict[str, Any]] = {
         "storage": {"claim": "data"},
         "recipe": RECIPE | {"model": {"backbone": {"name": "ResNet50", "weights": "w.h5"}}},
     },
+    "phases": {
+        "storage": {"claim": "data"},
+        "recipe": RECIPE
+        | {
+            "preset": "smallData",
+            "model": {"backbone": {"saved": "pets.keras", "layer": "top", "sha256": "0" * 64}},
+            "training": {
+                "phases": [
+                    {"epochs": 1, "earlyStopping": {"metric": "accuracy"}},
+                    {"epochs": 2, "unfreeze": "3 blocks", "schedule": {"kind": "plateau"}},
+                ],
+                "precision": "auto",
+                "emaEpochs": 0.5,
+            },
+        },
+    },
     "script": {
         "workers": 4,
         "storage": {"create": {"size": "10Gi", "storageClass": "fast"}},

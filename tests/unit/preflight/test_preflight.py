@@ -78,6 +78,14 @@ def backbone(size: int = 64, channels: int = 3, **wanted: Any) -> Change:
     return change
 
 
+def saved(path: str) -> Change:
+    return lambda recipe, _: recipe.update(model={"backbone": {"saved": path}})
+
+
+def training(**fields: Any) -> Change:
+    return lambda recipe, _: recipe["training"].update(fields)
+
+
 def output(output: str, loss: str = "auto") -> Change:
     def change(recipe: dict[str, Any], _: Path) -> None:
         recipe["model"]["output"] = output
@@ -239,6 +247,38 @@ BAD: list[tuple[str, Change, str, str]] = [
         backbone(name="ResNet50", weights="w.h5"),
         "model.backbone.weights",
         "w.h5 is not a file",
+    ),
+    (
+        "folder without weights",
+        backbone(name="ResNet50", weights="pets"),
+        "model.backbone.weights",
+        "should have one weights file",
+    ),
+    ("missing model", saved("none.keras"), "model.backbone.saved", "none.keras is not a file"),
+    (
+        "stochastic depth without branches",
+        backbone(name="VGG16", stochasticDepth=0.1),
+        "model.backbone.stochasticDepth",
+        "VGG16 has no branches",
+    ),
+    ("blocks that are frozen", training(unfreeze="none"), "training.unfreeze", "no backbone"),
+    (
+        "early stopping on nothing",
+        training(earlyStopping={"patience": 3}),
+        "training.earlyStopping",
+        "no images are held out",
+    ),
+    (
+        "early stopping of a phase on nothing",
+        training(epochs=None, phases=[{"epochs": 1}, {"epochs": 2, "earlyStopping": {}}]),
+        "training.phases[1].earlyStopping",
+        "no images are held out",
+    ),
+    (
+        "warm-up longer than the phase",
+        training(schedule={"warmupEpochs": 1.5}),
+        "training.schedule.warmupEpochs",
+        "1.5 epochs are more than the 1 of the phase",
     ),
 ]
 

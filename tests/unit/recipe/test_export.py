@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kubefit.api.recipe import Backbone, Recipe
+from kubefit.api.recipe import Backbone, Recipe, resolve
 from kubefit_trainer.export import saved
-from kubefit_trainer.recipe import backbones, network
+from kubefit_trainer.recipe import network, preprocessing
 
 SIZE = (32, 32)
 
@@ -25,9 +25,11 @@ def model_of(wanted: dict) -> keras.Model:
             "training": {"epochs": 1},
         }
     )
-    model = network.build(spec, classes=3, weights=None)
+    spec = resolve(spec)
+    model = network.build(spec, classes=3)
+    network.prepare(model, spec, spec.training.phases[0], steps_per_epoch=1)
     model.fit(pixels(4), np.array([0, 1, 2, 0]), epochs=1, verbose=0)
-    return model
+    return network.for_export(model, spec)
 
 
 BLOCKS = {"blocks": [{"conv": 4}, {"batchNorm": True}, {"flatten": True}, {"dropout": 0.5}]}
@@ -36,7 +38,9 @@ BLOCKS = {"blocks": [{"conv": 4}, {"batchNorm": True}, {"flatten": True}, {"drop
 def preprocessing_of(name: Backbone) -> keras.Model:
     """The preprocessing of a backbone without the backbone."""
     inputs = keras.Input((*SIZE, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()(backbones.preprocess(name, inputs))
+    pooled = keras.layers.GlobalAveragePooling2D()(
+        preprocessing.preprocess(preprocessing.of_family(name), inputs)
+    )
     return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(pooled))
 
 

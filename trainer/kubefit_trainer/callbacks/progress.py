@@ -9,11 +9,29 @@ workers ran together, so that reading them starts no collective.
 import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kubefit.api.contract import TrainerPhase
 from kubefit_trainer.callbacks.reporter import Reporter, numbers
 from kubefit_trainer.callbacks.samples import Samples, announced, samples_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Place of one call of fit among several that are one training."""
+
+    epochs: int | None
+    done: int
+    """Epochs before it."""
+
+
+_plan: list[Plan] = []
+
+
+def announce(*, epochs: int, done: int) -> None:
+    """Tells that the next call of fit is part of a training of so many epochs."""
+    _plan[:] = [Plan(epochs=epochs, done=done)]
 
 
 class Progress:
@@ -36,12 +54,13 @@ class Progress:
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Enters the phase Training; what an earlier evaluation gave is not that of this model."""
         self._reporter.fitting = True
+        plan = _plan.pop() if _plan else Plan(epochs=self.params.get("epochs"), done=0)
         self._reporter.phase(
             TrainerPhase.TRAINING,
-            epoch=0,
-            epochs=self.params.get("epochs"),
+            epoch=plan.done,
+            epochs=plan.epochs,
             steps_per_epoch=self.params.get("steps"),
-            metrics={},
+            metrics=self._reporter.report.metrics if plan.done else {},
             evaluation={},
         )
 

@@ -73,7 +73,8 @@ def _statistics(model: Any) -> list[Any]:
     return [
         variable.value
         for layer in model._flatten_layers()
-        if isinstance(layer, BatchNormalization) and layer.built
+        # A frozen layer keeps its statistics; averaging equal ones could still round them.
+        if isinstance(layer, BatchNormalization) and layer.built and layer.trainable
         for variable in layer._non_trainable_variables
         if variable.dtype.startswith(("float", "bfloat"))
     ]

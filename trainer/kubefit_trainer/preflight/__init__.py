@@ -8,7 +8,7 @@ from pathlib import Path
 from kubefit.api.contract import RunConfig
 from kubefit.api.recipe import Images, Recipe
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.preflight import archives, folders, network, pictures
+from kubefit_trainer.preflight import archives, folders, network, pictures, weights
 from kubefit_trainer.preflight.counts import held_out
 
 _PICTURE_SECONDS = 5.0
@@ -61,14 +61,8 @@ def _look_at(
 
 def _check_weights(recipe: Recipe, volume: Path) -> None:
     backbone = recipe.model.backbone
-    if backbone is None or backbone.weights in ("none", "imagenet"):
-        return
-    path = volume / backbone.weights
-    if not path.is_file():
-        raise ConfigurationError(
-            f"spec.recipe.model.backbone.weights: {path} is not a file; name a weights file on the"
-            " volume, imagenet or none"
-        )
+    if backbone is not None and weights.needs_file(backbone):
+        weights.find(backbone, volume)
 
 
 def _check_workers(config: RunConfig, recipe: Recipe, *, images: int) -> None:

@@ -1,11 +1,12 @@
 """Whether the layers of a recipe fit each other and the data: arithmetic on shapes, no Keras."""
 
-from kubefit.api.recipe import Backbone, Block, Loss, Output, Recipe
+from kubefit.api.recipe import Backbone, Block, Loss, Output, Recipe, resolve
 from kubefit_trainer.failure import ConfigurationError
 
-_MIN_SIDE = {Backbone.INCEPTION_V3: 75, Backbone.XCEPTION: 71}
+_MIN_SIDE = {Backbone.INCEPTION_V3: 75, Backbone.INCEPTION_RESNET_V2: 75, Backbone.XCEPTION: 71}
 _MIN_SIDE_OF_OTHERS = 32
 _MODEL = "spec.recipe.model"
+_TRAINING = "spec.recipe.training"
 
 
 def check(recipe: Recipe, *, classes: int) -> None:
@@ -19,6 +20,7 @@ def check(recipe: Recipe, *, classes: int) -> None:
         _check_blocks(recipe.model.blocks, recipe.data.image_size)
     else:
         _check_backbone(recipe)
+    _check_training(recipe)
     _check_output(recipe, classes=classes)
 
 
@@ -64,6 +66,14 @@ def _check_backbone(recipe: Recipe) -> None:
     backbone = recipe.model.backbone
     if backbone is None:
         return
+    families = backbone.name is not None and backbone.name.startswith("EfficientNet")
+    if backbone.stochastic_depth is not None and not families:
+        raise ConfigurationError(
+            f"{_MODEL}.backbone.stochasticDepth: {backbone.label} has no branches to leave out;"
+            " only the EfficientNet families have"
+        )
+    if backbone.name is None:
+        return
     smallest = _MIN_SIDE.get(backbone.name, _MIN_SIDE_OF_OTHERS)
     if min(recipe.data.image_size) < smallest:
         raise ConfigurationError(
@@ -75,6 +85,27 @@ def _check_backbone(recipe: Recipe) -> None:
             f"spec.recipe.data.channels: {backbone.name} takes 3 channels; grayscale images are"
             " converted when channels is 3"
         )
+
+
+def _check_training(recipe: Recipe) -> None:
+    given = recipe.training.phases is not None
+    for i, phase in enumerate(resolve(recipe).training.phases or []):
+        field = f"{_TRAINING}.phases[{i}]" if given else _TRAINING
+        if recipe.model.blocks is not None and phase.unfreeze != "all":
+            raise ConfigurationError(
+                f"{field}.unfreeze: a network of blocks has no backbone to freeze; leave it out"
+            )
+        if phase.early_stopping is not None and recipe.data.validation_split == 0:
+            raise ConfigurationError(
+                f"{field}.earlyStopping: no images are held out for validation; set"
+                " spec.recipe.data.validationSplit"
+            )
+        warmup = phase.schedule.warmup_epochs if phase.schedule else 0.0
+        if warmup > phase.epochs:
+            raise ConfigurationError(
+                f"{field}.schedule.warmupEpochs: {warmup:g} epochs are more than the"
+                f" {phase.epochs} of the phase"
+            )
 
 
 def _check_output(recipe: Recipe, *, classes: int) -> None:

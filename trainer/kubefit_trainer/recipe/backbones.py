@@ -1,159 +1,133 @@
-"""Backbones of `keras.applications`: construction, weights, and the preprocessing each expects.
+"""Backbones: networks that turn pixels into features, by name, from a file or from a program."""
 
-The preprocessing is part of the model, so that every model takes raw RGB pixels of 0 to 255.
-"""
-
-import fcntl
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
+import importlib
+from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from kubefit.api.recipe import Backbone, PretrainedBackbone
+from kubefit.api.recipe import PretrainedBackbone
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.recipe.preprocessing import of_backbone, preprocess
 
-FIELD = "spec.recipe.model.backbone.weights"
-
-
-class _Preprocessing(Enum):
-    """What the original weights were trained on, as in `keras.applications.imagenet_utils`."""
-
-    BUILT_IN = "built in"
-    SYMMETRIC = "-1 to 1"
-    CAFFE = "BGR less the mean"
-    TORCH = "normalized RGB"
-
-
-_FAMILIES = {
-    "ConvNeXt": _Preprocessing.BUILT_IN,
-    "DenseNet": _Preprocessing.TORCH,
-    "EfficientNet": _Preprocessing.BUILT_IN,
-    "InceptionV3": _Preprocessing.SYMMETRIC,
-    "MobileNetV3": _Preprocessing.BUILT_IN,
-    "MobileNet": _Preprocessing.SYMMETRIC,
-    "ResNet50V2": _Preprocessing.SYMMETRIC,
-    "ResNet101V2": _Preprocessing.SYMMETRIC,
-    "ResNet152V2": _Preprocessing.SYMMETRIC,
-    "ResNet": _Preprocessing.CAFFE,
-    "VGG": _Preprocessing.CAFFE,
-    "Xception": _Preprocessing.SYMMETRIC,
-}
-"""By the start of the name; the first match counts."""
-
-_BGR_MEAN = [103.939, 116.779, 123.68]
-_RGB_MEAN = [0.485, 0.456, 0.406]
-_RGB_DEVIATION = [0.229, 0.224, 0.225]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Pretrained weights: values in the order of the model's weights."""
-
-    values: list[NDArray[np.float32]]
-
-
-def load_weights(
-    spec: PretrainedBackbone, *, input_shape: tuple[int, int, int], volume: Path
-) -> Weights | None:
-    """Pretrained weights of the backbone, or None where none are asked for.
-
-    To be called outside the scope of a strategy: it builds a model of its own.
-
-    Raises:
-        ConfigurationError: the weights cannot be had or do not fit.
-
-    """
-    if spec.weights == "none":
-        return None
-    if spec.weights == "imagenet":
-        model = _downloaded(spec, input_shape)
-    else:
-        model = _from_file(spec, input_shape, volume / spec.weights)
-    return Weights(values=model.get_weights())
-
-
-def _downloaded(spec: PretrainedBackbone, input_shape: tuple[int, int, int]) -> keras.Model:
-    try:
-        with _alone_on_this_machine():
-            return _construct(spec.name, input_shape, weights="imagenet")
-    # Keras raises a bare Exception where the download fails.
-    except Exception as error:
-        raise ConfigurationError(
-            f"{FIELD}: the imagenet weights of {spec.name} cannot be downloaded"
-            f" ({_first_line(error)}); put the file on the volume and give its path"
-        ) from error
-
-
-@contextmanager
-def _alone_on_this_machine() -> Iterator[None]:
-    """Workers on one machine share Keras' cache, into which it downloads without a lock."""
-    with (Path(tempfile.gettempdir()) / f"kubefit-weights-{os.getuid()}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _from_file(
-    spec: PretrainedBackbone, input_shape: tuple[int, int, int], path: Path
-) -> keras.Model:
-    model = _construct(spec.name, input_shape, weights=None)
-    try:
-        model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise ConfigurationError(
-            f"{FIELD}: {path} does not hold weights of {spec.name} without its top:"
-            f" {_first_line(error)}"
-        ) from error
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+LAYER = "backbone"
+"""Name of the layer of a model that is its backbone."""
+_FIELD = "spec.recipe.model.backbone"
 
 
 def features(
-    spec: PretrainedBackbone, inputs: keras.KerasTensor, *, weights: Weights | None
+    spec: PretrainedBackbone, inputs: keras.KerasTensor, *, architecture: str = ""
 ) -> keras.KerasTensor:
-    """Features (batch, units) of raw pixels (batch, height, width, 3).
+    """Features (batch, units) of raw pixels (batch, height, width, channels).
 
-    Pretrained batch normalization keeps its statistics, also while fine-tuning: the small batches
-    of a fine-tuning would spoil them.
+    The backbone is the layer `LAYER` of the model, with initial weights. `architecture` is the JSON
+    of a saved model. Which layers learn is up to each phase.
     """
-    base = _construct(spec.name, tuple(inputs.shape[1:]), weights=None)
-    if weights is not None:
-        base.set_weights(weights.values)
-    base.trainable = spec.fine_tune
-    images = preprocess(spec.name, inputs)
-    learns_statistics = spec.fine_tune and weights is None
-    return base(images) if learns_statistics else base(images, training=False)
+    shape = tuple(inputs.shape[1:])
+    base = cut(spec, network(spec, shape, architecture=architecture), shape)
+    if spec.stochastic_depth is not None:
+        _set_stochastic_depth(base, spec.stochastic_depth)
+    found = base(preprocess(of_backbone(spec), inputs))
+    return keras.layers.GlobalAveragePooling2D()(found) if len(found.shape) == 4 else found
 
 
-def preprocess(name: Backbone, pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Pixels of 0 to 255 as the backbone expects them."""
-    kind = next(k for prefix, k in _FAMILIES.items() if name.value.startswith(prefix))
-    rescaling = keras.layers.Rescaling
-    if kind is _Preprocessing.SYMMETRIC:
-        return rescaling(1 / 127.5, offset=-1.0)(pixels)
-    if kind is _Preprocessing.CAFFE:
-        reversed_ = keras.ops.flip(pixels, axis=-1)
-        return rescaling(1.0, offset=[-mean for mean in _BGR_MEAN])(reversed_)
-    if kind is _Preprocessing.TORCH:
-        scale = [1 / (255 * deviation) for deviation in _RGB_DEVIATION]
-        offset = [-m / d for m, d in zip(_RGB_MEAN, _RGB_DEVIATION, strict=True)]
-        return rescaling(scale, offset=offset)(pixels)
-    return pixels
-
-
-def _construct(
-    name: Backbone, input_shape: tuple[int, int, int], *, weights: str | None
+def network(
+    spec: PretrainedBackbone, input_shape: tuple[int, int, int], *, architecture: str = ""
 ) -> keras.Model:
-    build = getattr(keras.applications, name.value)
-    return build(
-        include_top=False, weights=weights, input_shape=input_shape, pooling="avg", name=name.value
+    """The whole network, without a top if it is one of Keras, with initial weights.
+
+    Raises:
+        ConfigurationError: it cannot be built.
+
+    """
+    if spec.name is not None:
+        build = getattr(keras.applications, spec.name.value)
+        return build(include_top=False, weights=None, input_shape=input_shape)
+    if spec.saved is not None:
+        return keras.models.model_from_json(architecture)
+    return _call(str(spec.function), input_shape)
+
+
+def cut(
+    spec: PretrainedBackbone, whole: keras.Model, input_shape: tuple[int, int, int]
+) -> keras.Model:
+    """The network up to the layer that the recipe names; it shares its layers with the whole.
+
+    Raises:
+        ConfigurationError: it does not fit the images, or has no such layer.
+
+    """
+    try:
+        (source,), (output,) = whole.inputs, whole.outputs
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_FIELD}: {spec.label} is no graph from one input to one output; build it with"
+            " keras.Model or keras.Sequential and an Input"
+        ) from error
+    if spec.layer is not None:
+        output = _layer(whole, spec).output
+    _check(spec, source, output, input_shape)
+    return keras.Model(source, output, name=LAYER)
+
+
+def _call(function: str, input_shape: tuple[int, int, int]) -> Any:
+    module, _, name = function.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{_FIELD}.function: {function} cannot be imported in the image: {error}"
+        ) from error
+    model = build(input_shape=input_shape)
+    if not isinstance(model, keras.Model):
+        raise ConfigurationError(
+            f"{_FIELD}.function: {function} returned {type(model).__name__}, not a Keras model"
+        )
+    return model
+
+
+def _layer(base: keras.Model, spec: PretrainedBackbone) -> keras.layers.Layer:
+    try:
+        return base.get_layer(spec.layer)
+    except ValueError as error:
+        names = ", ".join(layer.name for layer in base.layers[-5:])
+        raise ConfigurationError(
+            f"{_FIELD}.layer: {spec.label} has no layer {spec.layer!r}; its last ones are {names}"
+        ) from error
+
+
+def _check(
+    spec: PretrainedBackbone, source: Any, output: Any, input_shape: tuple[int, int, int]
+) -> None:
+    wanted = tuple(getattr(source, "shape", ()))[1:]
+    fits = len(wanted) == 3 and all(
+        side in (None, given) for side, given in zip(wanted, input_shape, strict=True)
     )
+    if not fits:
+        raise ConfigurationError(
+            f"spec.recipe.data.imageSize: {spec.label} takes inputs of shape {wanted}, not the"
+            f" {input_shape} of the images (height, width, channels)"
+        )
+    if len(getattr(output, "shape", ())) not in (2, 4):
+        raise ConfigurationError(
+            f"{_FIELD}.layer: {spec.label} gives no vector and no map per image there; name a layer"
+            " that does"
+        )
+
+
+def _set_stochastic_depth(base: keras.Model, rate: float) -> None:
+    """Scales the rates, which grow with depth, so that the largest is `rate`."""
+    drops = [
+        layer
+        for layer in base.layers
+        if isinstance(layer, keras.layers.Dropout) and layer.noise_shape is not None
+    ]
+    largest = max((layer.rate for layer in drops), default=1.0)
+    for layer in drops:
+        layer.rate *= rate / largest
+
+
+def refresh(base: keras.Model) -> None:
+    """Lets layers that keep a copy of their weights take the ones that were assigned."""
+    for layer in base._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()

@@ -10,11 +10,14 @@ from pathlib import Path, PurePosixPath
 import keras
 import numpy as np
 import tensorflow as tf
+import yaml
 
 from kubefit.api.contract import JobFiles, RunConfig
-from kubefit.api.recipe import Recipe
+from kubefit.api.recipe import Phase, Recipe, ScheduleKind, resolve
+from kubefit_trainer import keras_multiworker
+from kubefit_trainer.callbacks import progress
 from kubefit_trainer.export import saved
-from kubefit_trainer.recipe import backbones, network
+from kubefit_trainer.recipe import backbones, network, pretrained
 from kubefit_trainer.recipe.epoch_log import EpochLog
 from kubefit_trainer.recipe.inputs import (
     Chosen,
@@ -23,9 +26,13 @@ from kubefit_trainer.recipe.inputs import (
     open_inputs,
     training_dataset,
 )
+from kubefit_trainer.recipe.pretrained import Pretrained
+from kubefit_trainer.recipe.schedules import Rate
 from kubefit_trainer.recipe.sources import explain_unreadable
+from kubefit_trainer.recipe.watching import AverageWeights, Plateau, StopEarly
 
 _EXPORT_SAMPLES = 8
+_PHASE_STRIDE = 1_000_003
 
 
 def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
@@ -45,7 +52,10 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
         raise RuntimeError("a recipe is to be run outside the scope of the strategy")
     volume = Path(config.volume_dir)
     files = JobFiles(PurePosixPath(config.job_dir))
+    recipe = resolve(recipe)
     inputs = open_inputs(recipe, volume)
+    if rank == 0:
+        write_resolved(recipe, Path(files.recipe))
     model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
     callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
     with _unreadable_explained(recipe, inputs):
@@ -53,24 +63,32 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
         if inputs.evaluation is not None:
             evaluate(model, recipe, inputs.evaluation, strategy=strategy)
     if rank == 0:
-        _export(model, inputs.train, Path(files.export))
+        _export(network.for_export(model, recipe), inputs.train, Path(files.export))
 
 
 def build(
     recipe: Recipe, strategy: tf.distribute.Strategy, *, volume: Path, classes: int
 ) -> keras.Model:
-    """The compiled model, with the same initial weights on every worker."""
+    """The model, with the same initial weights on every worker."""
     height, width = recipe.data.image_size
-    weights = None
-    if recipe.model.backbone is not None:
-        weights = backbones.load_weights(
-            recipe.model.backbone,
-            input_shape=(height, width, recipe.data.channels),
-            volume=volume,
-        )
+    backbone = recipe.model.backbone
+    start = Pretrained()
+    if backbone is not None and keras_multiworker.is_chief():
+        shape = (height, width, recipe.data.channels)
+        with keras_multiworker.outside_strategy():
+            start = pretrained.load(backbone, input_shape=shape, volume=volume)
+    architecture = keras_multiworker.text_from_chief(start.architecture)
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
-        return network.build(recipe, classes=classes, weights=weights)
+        model = network.build(recipe, classes=classes, architecture=architecture)
+    if backbone is not None and backbone.pretrained:
+        base = model.get_layer(backbones.LAYER)
+        if start.values is not None:
+            base.set_weights(start.values)
+        digest = keras_multiworker.weights_from_chief(base)
+        backbones.refresh(base)
+        print(f"backbone={backbone.label} weights_sha256={digest}", flush=True)
+    return model
 
 
 def fit(
@@ -80,19 +98,53 @@ def fit(
     *,
     strategy: tf.distribute.Strategy,
     callbacks: list[keras.callbacks.Callback],
-) -> None:
-    """Trains for all epochs; validates after each where there is something to validate on."""
-    held = inputs.validation
-    model.fit(
-        training_dataset(inputs.train, recipe, strategy),
-        epochs=recipe.training.epochs,
-        steps_per_epoch=recipe.training.steps_per_epoch or inputs.train.steps(recipe),
-        validation_data=held and evaluation_dataset(held, recipe, strategy),
-        validation_steps=held and held.steps(recipe),
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
+) -> dict[str, list[float]]:
+    """Trains all phases of a resolved recipe; returns the logs of every epoch.
+
+    Epochs are counted through: a phase that ends early leaves a gap in their numbers. Each phase
+    draws its own order and augmentation from the seed.
+    """
+    held, training = inputs.validation, recipe.training
+    phases = training.phases or []
+    steps = training.steps_per_epoch or inputs.train.steps(recipe)
+    total, done = sum(phase.epochs for phase in phases), 0
+    logs: dict[str, list[float]] = {}
+    for number, phase in enumerate(phases):
+        with strategy.scope():
+            rate = network.prepare(model, recipe, phase, steps_per_epoch=steps)
+        progress.announce(epochs=total, done=done)
+        history = model.fit(
+            training_dataset(inputs.train, _reseeded(recipe, number), strategy),
+            initial_epoch=done,
+            epochs=done + phase.epochs,
+            steps_per_epoch=steps,
+            validation_data=held and evaluation_dataset(held, recipe, strategy),
+            validation_steps=held and (training.validation_steps or held.steps(recipe)),
+            callbacks=[*_acting(recipe, phase, rate), *callbacks],
+            shuffle=False,
+            verbose=0,
+        ).history
+        for name, values in history.items():
+            logs.setdefault(name, []).extend(values)
+        done += phase.epochs
+    return logs
+
+
+def _acting(recipe: Recipe, phase: Phase, rate: Rate) -> list[keras.callbacks.Callback]:
+    """Callbacks that every worker needs, because they change weights or end the phase."""
+    found: list[keras.callbacks.Callback] = []
+    if recipe.training.ema_epochs is not None:
+        found.append(AverageWeights())
+    if phase.schedule is not None and phase.schedule.kind is ScheduleKind.PLATEAU:
+        found.append(Plateau(phase.schedule, rate))
+    if phase.early_stopping is not None:
+        found.append(StopEarly(phase.early_stopping))
+    return found
+
+
+def _reseeded(recipe: Recipe, phase: int) -> Recipe:
+    seed = (recipe.training.seed + _PHASE_STRIDE * phase) % 2**31
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
 
 
 def evaluate(
@@ -108,6 +160,15 @@ def evaluate(
     return {name: float(value) for name, value in metrics.items()}
 
 
+def write_resolved(recipe: Recipe, path: Path) -> None:
+    """Writes the recipe with every default spelt out; it trains the same again."""
+    wire = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(yaml.safe_dump(wire, sort_keys=False), encoding="utf-8")
+    partial.replace(path)
+
+
 def _chief_callbacks(
     recipe: Recipe, inputs: Inputs, files: JobFiles
 ) -> list[keras.callbacks.Callback]:
@@ -116,7 +177,7 @@ def _chief_callbacks(
     return [
         keras.callbacks.TensorBoard(log_dir=str(files.tensorboard), write_graph=False),
         EpochLog(
-            epochs=training.epochs,
+            epochs=sum(phase.epochs for phase in training.phases or []),
             examples_per_epoch=steps * training.global_batch_size if steps else samples,
         ),
     ]

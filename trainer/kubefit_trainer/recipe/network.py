@@ -1,42 +1,84 @@
 """The Keras model of a recipe: raw pixels of 0 to 255 in, class probabilities out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 
-from kubefit.api.recipe import Block, Loss, Optimizer, Output, Recipe, Training
-from kubefit_trainer.recipe import backbones
-
-_OPTIMIZERS = {
-    Optimizer.ADAM: keras.optimizers.Adam,
-    Optimizer.ADAMW: keras.optimizers.AdamW,
-    Optimizer.SGD: keras.optimizers.SGD,
-    Optimizer.RMSPROP: keras.optimizers.RMSprop,
-}
+from kubefit.api.recipe import Block, Loss, Optimizer, Output, Phase, Precision, Recipe
+from kubefit_trainer.recipe import backbones, optimizers, precision, unfreezing
+from kubefit_trainer.recipe.schedules import Rate
 
 
-def build(recipe: Recipe, *, classes: int, weights: backbones.Weights | None) -> keras.Model:
-    """Compiled model; float32 (batch, height, width, channels) to (batch, classes).
+def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Model:
+    """The model, not compiled; float32 (batch, height, width, channels) to (batch, classes).
 
-    A sigmoid output has one column, the probability of the second class. To be called in the scope
-    of the strategy, alike on every worker.
+    It has initial weights; `architecture` is the JSON of a saved backbone. A sigmoid output has one
+    column, the probability of the second class. To be called in the scope of the strategy, alike on
+    every worker.
     """
     data, spec = recipe.data, recipe.model
-    inputs = keras.Input((*data.image_size, data.channels), name="image")
-    if spec.backbone is not None:
-        features = backbones.features(spec.backbone, inputs, weights=weights)
-        features = keras.layers.Dropout(spec.backbone.dropout)(features)
-    else:
-        features = keras.layers.Rescaling(1 / 255)(inputs)
-        for block in spec.blocks or []:
-            features = _layer(block)(features)
-    binary = spec.output is Output.SIGMOID
-    outputs = keras.layers.Dense(
-        1 if binary else classes,
-        activation="sigmoid" if binary else "softmax",
-        name="probabilities",
-    )(features)
-    model = keras.Model(inputs, outputs)
-    _compile(model, recipe.training, binary=binary)
-    return model
+    with _computing_in(recipe.training.precision or Precision.FLOAT32):
+        inputs = keras.Input((*data.image_size, data.channels), name="image")
+        if spec.backbone is not None:
+            features = backbones.features(spec.backbone, inputs, architecture=architecture)
+            features = keras.layers.Dropout(spec.backbone.dropout or 0.0, name="features")(features)
+        else:
+            features = keras.layers.Rescaling(1 / 255)(inputs)
+            for block in spec.blocks or []:
+                features = _layer(block)(features)
+        binary = spec.output is Output.SIGMOID
+        outputs = keras.layers.Dense(
+            1 if binary else classes,
+            activation="sigmoid" if binary else "softmax",
+            dtype="float32",
+            name="probabilities",
+        )(features)
+        return keras.Model(inputs, outputs)
+
+
+@contextmanager
+def _computing_in(wanted: Precision) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision.policy(wanted))
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def prepare(model: keras.Model, recipe: Recipe, phase: Phase, *, steps_per_epoch: int) -> Rate:
+    """Freezes and compiles the model for a phase; returns the learning rate of its steps.
+
+    To be called in the scope of the strategy, alike on every worker.
+    """
+    training, backbone = recipe.training, recipe.model.backbone
+    rates: list[tuple[keras.Variable, float]] = []
+    if backbone is not None:
+        base = model.get_layer(backbones.LAYER)
+        keep = backbone.pretrained
+        unfreezing.unfreeze(base, phase.unfreeze or "all", keep_statistics=keep)
+        rates = unfreezing.rates(base, phase.layer_decay or 1.0)
+    for variable in model.trainable_variables:
+        if training.l2 and len(variable.shape) > 1:
+            variable.regularizer = keras.regularizers.L2(training.l2)
+    rate = Rate(phase, steps_per_epoch=steps_per_epoch)
+    _compile(
+        model,
+        recipe,
+        optimizers.make(training, rate, model=model, rates=rates, steps_per_epoch=steps_per_epoch),
+    )
+    return rate
+
+
+def for_export(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """The same model for people to load: compiled with what every Keras has, no optimizer state."""
+    twin = keras.Model(model.input, model.output)
+    phases = recipe.training.phases or []
+    rate = phases[-1].learning_rate if phases else recipe.training.learning_rate
+    kind = optimizers.PLAIN[recipe.training.optimizer or Optimizer.ADAM]
+    _compile(twin, recipe, kind(learning_rate=rate or 0.001))
+    return twin
 
 
 def _layer(block: Block) -> keras.layers.Layer:
@@ -59,10 +101,11 @@ def _layer(block: Block) -> keras.layers.Layer:
     return layers.Identity()
 
 
-def _compile(model: keras.Model, training: Training, *, binary: bool) -> None:
-    binary = binary or training.loss is Loss.BINARY_CROSSENTROPY
+def _compile(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> None:
+    binary = recipe.model.output is Output.SIGMOID
+    binary = binary or recipe.training.loss is Loss.BINARY_CROSSENTROPY
     model.compile(
-        optimizer=_OPTIMIZERS[training.optimizer](learning_rate=training.learning_rate),
+        optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy()
         if binary
         else keras.losses.SparseCategoricalCrossentropy(),

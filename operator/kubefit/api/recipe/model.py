@@ -12,16 +12,37 @@ from kubefit.api.base import Model, rule
 class Backbone(StrEnum):
     """Backbones of `keras.applications`."""
 
+    CONVNEXT_BASE = "ConvNeXtBase"
+    CONVNEXT_LARGE = "ConvNeXtLarge"
+    CONVNEXT_SMALL = "ConvNeXtSmall"
     CONVNEXT_TINY = "ConvNeXtTiny"
+    CONVNEXT_XLARGE = "ConvNeXtXLarge"
     DENSENET121 = "DenseNet121"
+    DENSENET169 = "DenseNet169"
+    DENSENET201 = "DenseNet201"
     EFFICIENTNET_B0 = "EfficientNetB0"
+    EFFICIENTNET_B1 = "EfficientNetB1"
+    EFFICIENTNET_B2 = "EfficientNetB2"
+    EFFICIENTNET_B3 = "EfficientNetB3"
+    EFFICIENTNET_B4 = "EfficientNetB4"
+    EFFICIENTNET_B5 = "EfficientNetB5"
+    EFFICIENTNET_B6 = "EfficientNetB6"
+    EFFICIENTNET_B7 = "EfficientNetB7"
     EFFICIENTNET_V2_B0 = "EfficientNetV2B0"
+    EFFICIENTNET_V2_B1 = "EfficientNetV2B1"
+    EFFICIENTNET_V2_B2 = "EfficientNetV2B2"
+    EFFICIENTNET_V2_B3 = "EfficientNetV2B3"
+    EFFICIENTNET_V2_L = "EfficientNetV2L"
+    EFFICIENTNET_V2_M = "EfficientNetV2M"
     EFFICIENTNET_V2_S = "EfficientNetV2S"
+    INCEPTION_RESNET_V2 = "InceptionResNetV2"
     INCEPTION_V3 = "InceptionV3"
     MOBILENET = "MobileNet"
     MOBILENET_V2 = "MobileNetV2"
     MOBILENET_V3_LARGE = "MobileNetV3Large"
     MOBILENET_V3_SMALL = "MobileNetV3Small"
+    NASNET_LARGE = "NASNetLarge"
+    NASNET_MOBILE = "NASNetMobile"
     RESNET50 = "ResNet50"
     RESNET101 = "ResNet101"
     RESNET152 = "ResNet152"
@@ -100,20 +121,92 @@ class Block(
         return self
 
 
-class PretrainedBackbone(Model):
-    """A backbone of `keras.applications` with a new classification head."""
+class Preprocessing(StrEnum):
+    """What a network expects in place of RGB pixels of 0 to 255."""
 
-    name: Backbone
+    NONE = "none"
+    """The pixels as they are."""
+    UNIT = "unit"
+    """0 to 1."""
+    SYMMETRIC = "symmetric"
+    """-1 to 1."""
+    CAFFE = "caffe"
+    """BGR less the mean of ImageNet."""
+    TORCH = "torch"
+    """0 to 1, less the mean of ImageNet, divided by its standard deviation."""
+
+
+BACKBONE_KINDS = ("name", "saved", "function")
+_ONE_BACKBONE = "set exactly one of name, saved and function"
+
+
+class PretrainedBackbone(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule(
+                "["
+                + ", ".join(f"has(self.{kind})" for kind in BACKBONE_KINDS)
+                + "].filter(x, x).size() == 1",
+                _ONE_BACKBONE,
+            ),
+            rule(
+                "!has(self.saved) || !has(self.weights)",
+                "a saved model brings its own weights; leave weights out",
+            ),
+        ]
+    },
+):
+    """A network whose features a new classification head learns to use."""
+
+    name: Backbone | SkipJsonSchema[None] = None
     """Name as in `keras.applications`."""
-    weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    """`imagenet`, `none`, or the path of a weights file.
+    saved: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """A model saved as `.keras` file.
 
     A relative path lies on the volume, an absolute one in the image.
     """
-    fine_tune: bool = False
-    """Trains the backbone too; otherwise it stays frozen and only the head learns."""
-    dropout: Annotated[float, Field(ge=0.0, le=0.99)] = 0.2
-    """Dropout before the head."""
+    function: (
+        Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | SkipJsonSchema[None]
+    ) = None
+    """`module:function` in the image; called with `input_shape`, it returns a Keras model."""
+    layer: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """Layer whose output is the features, by name; the last one if not set."""
+    preprocessing: Preprocessing | SkipJsonSchema[None] = None
+    """What the network expects for pixels; that of its family by name, else `none`, if not set."""
+    weights: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """`imagenet`, `none`, or the path of a weights file or of a folder with one.
+
+    A relative path lies on the volume, an absolute one in the image. `imagenet` if not set and
+    there is a name; a function may load its own. Read by the chief only, which hands them on.
+    """
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | SkipJsonSchema[None] = None
+    """Checksum of the file of `weights` or `saved`; another file is refused."""
+    dropout: Annotated[float, Field(ge=0.0, le=0.99)] | SkipJsonSchema[None] = None
+    """Dropout before the head; that of the preset, or else 0.2, if not set."""
+    stochastic_depth: Annotated[float, Field(ge=0.0, le=0.9)] | SkipJsonSchema[None] = None
+    """Probability of leaving out the last residual branch, less for those before it.
+
+    For the EfficientNet families, which have 0.2 if not set.
+    """
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(getattr(self, kind) is not None for kind in BACKBONE_KINDS) != 1:
+            raise ValueError(_ONE_BACKBONE)
+        if self.saved is not None and self.weights is not None:
+            raise ValueError("a saved model brings its own weights; leave weights out")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What people know the network by."""
+        return self.name or self.saved or str(self.function)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it starts from learned weights."""
+        return self.weights != "none"
 
 
 class ModelSpec(

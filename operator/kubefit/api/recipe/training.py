@@ -1,16 +1,16 @@
 """`spec.recipe.training`: how the network is trained."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kubefit.api.base import Model
+from kubefit.api.base import Fraction, Model, rule
 
 
 class Optimizer(StrEnum):
-    """Optimizers of Keras, with Keras' own defaults beside the learning rate."""
+    """Optimizers of Keras, with Keras' own defaults beside what is set here."""
 
     ADAM = "adam"
     ADAMW = "adamw"
@@ -26,20 +26,145 @@ class Loss(StrEnum):
     BINARY_CROSSENTROPY = "binary_crossentropy"
 
 
-class Training(Model):
-    """How the network is trained."""
+class Precision(StrEnum):
+    """Number format of the layers; weights and sums over workers stay float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    AUTO = "auto"
+    """bfloat16 where every worker has a GPU that computes with it, else float32."""
+
+
+class ScheduleKind(StrEnum):
+    """How the learning rate goes on after the warm-up."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
+    """Half a cosine from the peak down to `floor`."""
+    STEP = "step"
+    """Times `factor` every `every` epochs."""
+    PLATEAU = "plateau"
+    """Times `factor` when the validation loss has not improved for `every` epochs."""
+
+
+class Schedule(Model):
+    """The learning rate over the epochs of a phase."""
+
+    kind: ScheduleKind = ScheduleKind.CONSTANT
+    """How it goes on after the warm-up."""
+    warmup_epochs: Annotated[float, Field(ge=0.0, le=100000.0)] = 0.0
+    """Epochs in which it rises linearly from zero; parts of an epoch count."""
+    floor: Fraction = 0.0
+    """Smallest learning rate of cosine, step and plateau, as a share of the peak."""
+    factor: Annotated[float, Field(ge=0.001, le=0.999)] = 0.1
+    """For step and plateau."""
+    every: Annotated[int, Field(ge=1, le=100000)] = 10
+    """Epochs, for step and plateau."""
+
+
+class Watched(StrEnum):
+    """What early stopping looks at, on the images held out for validation."""
+
+    LOSS = "loss"
+    ACCURACY = "accuracy"
+
+
+class EarlyStopping(Model):
+    """Ends a phase that no longer improves; the next one starts from the best weights."""
+
+    patience: Annotated[int, Field(ge=1, le=100000)] = 5
+    """Epochs without improvement after which the phase ends."""
+    metric: Watched = Watched.LOSS
+    """What must improve."""
+    min_delta: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
+    """A smaller change is no improvement."""
+    restore_best: bool = True
+    """Takes the weights of the best epoch at the end, also when all epochs ran."""
+
+
+Unfreeze = Annotated[
+    str, Field(pattern=r"^(none|all|[1-9][0-9]{0,3} (blocks?|layers?))$", max_length=16)
+]
+"""`none`, `all`, `3 blocks` or `20 layers`, counted from the head."""
+
+LearningRate = Annotated[float, Field(ge=1e-12, le=1000.0)]
+LayerDecay = Annotated[float, Field(ge=0.01, le=1.0)]
+
+
+class Phase(Model):
+    """A stage of training; what it does not say is as in `training`."""
 
     epochs: Annotated[int, Field(ge=1, le=100000)]
     """Passes over the training images."""
+    unfreeze: Unfreeze | SkipJsonSchema[None] = None
+    """How much of the backbone learns: `none`, `all`, `3 blocks` or `20 layers` from its end."""
+    learning_rate: LearningRate | SkipJsonSchema[None] = None
+    """Peak learning rate, that of the head."""
+    layer_decay: LayerDecay | SkipJsonSchema[None] = None
+    """Each block of the backbone learns that much slower than the one above it."""
+    schedule: Schedule | SkipJsonSchema[None] = None
+    """The learning rate over this phase."""
+    early_stopping: EarlyStopping | SkipJsonSchema[None] = None
+    """Ends the phase when it no longer improves."""
+
+
+_ONE_LENGTH = "set exactly one of epochs and phases"
+
+
+class Training(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [rule("has(self.epochs) != has(self.phases)", _ONE_LENGTH)]
+    },
+):
+    """How the network is trained.
+
+    Fields without a default take the one of the preset, or else what their description says.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100000)] | SkipJsonSchema[None] = None
+    """Passes over the training images, of all phases together."""
+    phases: Annotated[list[Phase], Field(min_length=1, max_length=16)] | SkipJsonSchema[None] = None
+    """Stages one after the other, in place of `epochs`: first the head, then more and more."""
     global_batch_size: Annotated[int, Field(ge=1, le=1048576)] = 32
     """Images per step over all workers together; it does not change with their number."""
     steps_per_epoch: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
     """Ends an epoch after so many steps; by default when every image was seen once."""
-    optimizer: Optimizer = Optimizer.ADAM
-    """Optimizer."""
-    learning_rate: Annotated[float, Field(ge=1e-12, le=1000.0)] = 0.001
-    """Learning rate."""
+    validation_steps: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
+    """Validates on so many batches after an epoch; by default on every image held out."""
+    unfreeze: Unfreeze | SkipJsonSchema[None] = None
+    """How much of the backbone learns: `none`, `all`, `3 blocks` or `20 layers` from its end.
+
+    Nothing of a backbone with weights, all of one without, if not set.
+    """
+    optimizer: Optimizer | SkipJsonSchema[None] = None
+    """Optimizer; adam if not set."""
+    learning_rate: LearningRate | SkipJsonSchema[None] = None
+    """Peak learning rate, that of the head; 0.001 if not set."""
+    layer_decay: LayerDecay | SkipJsonSchema[None] = None
+    """Each block of the backbone learns that much slower than the one above it; 1 if not set."""
+    schedule: Schedule | SkipJsonSchema[None] = None
+    """The learning rate over each phase; constant if not set."""
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] | SkipJsonSchema[None] = None
+    """Decoupled decay of kernels, not of biases and normalization; 0.004 with adamw, else 0."""
+    l2: Annotated[float, Field(ge=0.0, le=1.0)] | SkipJsonSchema[None] = None
+    """Penalty on squares of kernels, part of the loss; 0 if not set."""
+    clip_norm: Annotated[float, Field(ge=1e-6, le=1e6)] | SkipJsonSchema[None] = None
+    """Largest norm of the gradient of the global batch; without a limit if not set."""
+    ema_epochs: Annotated[float, Field(ge=0.001, le=1000.0)] | SkipJsonSchema[None] = None
+    """Validates and keeps an exponential moving average of the weights with that time constant."""
+    early_stopping: EarlyStopping | SkipJsonSchema[None] = None
+    """Ends a phase when it no longer improves; needs images held out for validation."""
+    precision: Precision | SkipJsonSchema[None] = None
+    """Number format of the layers; float32 if not set."""
     loss: Loss = Loss.AUTO
     """Loss function."""
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
     """Seed of initial weights, order of images, augmentation and dropout."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.phases is None):
+            raise ValueError(_ONE_LENGTH)
+        return self

@@ -1,0 +1,88 @@
+"""Weights that the chief alone has read, given to all workers.
+
+Files are read once, whatever the number of workers. Afterwards every worker compares the checksum
+of what it holds with the chief's.
+"""
+
+import hashlib
+import itertools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kubefit_trainer.keras_multiworker import cluster, coordination
+from kubefit_trainer.keras_multiworker.errors import MultiWorkerError
+from kubefit_trainer.keras_multiworker.step import all_sum
+
+_TIMEOUT_SECONDS = 600.0
+_rounds = itertools.count()
+
+
+def text_from_chief(text: str) -> str:
+    """The chief's text on every worker; all must call it, the others with anything."""
+    if coordination.alone():
+        return text
+    key = f"text/{next(_rounds)}"
+    if cluster.member().chief:
+        coordination.publish(key, text)
+        return text
+    found = coordination.read(key, _TIMEOUT_SECONDS)
+    if found is None:
+        raise MultiWorkerError(
+            f"the chief did not say within {_TIMEOUT_SECONDS:.0f} s what network to build"
+        )
+    return found
+
+
+def weights_from_chief(model: Any) -> str:
+    """Gives every worker the chief's weights of a built model, and compares checksums.
+
+    All workers must call it, with the same model. Returns the SHA-256 of the weights.
+
+    Raises:
+        MultiWorkerError: this worker's weights are not the chief's afterwards.
+
+    """
+    variables = [w.value for w in model.weights if w.dtype.startswith(("float", "bfloat"))]
+    if not coordination.alone() and variables:
+        for variable, value in zip(variables, _sent(variables), strict=True):
+            variable.assign(value)
+    digest = checksum(model)
+    chiefs = text_from_chief(digest)
+    if digest != chiefs:
+        raise MultiWorkerError(
+            f"rank {cluster.member().rank} holds other weights of {model.name!r} than the chief"
+            f" (SHA-256 {digest[:12]}, the chief's {chiefs[:12]}); start the job again"
+        )
+    return digest
+
+
+def checksum(model: Any) -> str:
+    """SHA-256 of the floating-point weights of a model, in their order."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        if weight.dtype.startswith(("float", "bfloat")):
+            digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _sent(variables: list[Any]) -> list[Any]:
+    strategy = cluster.strategy()
+    first = cluster.replicas(strategy)[0]
+
+    def send() -> Any:
+        def replica() -> list[Any]:
+            speaks = first + cluster.local_replica_id() == 0
+            return all_sum(
+                [
+                    tf.convert_to_tensor(v) if speaks else tf.zeros(v.shape, v.dtype)
+                    for v in variables
+                ]
+            )
+
+        return strategy.run(replica)
+
+    with strategy.scope():
+        received = tf.function(send, autograph=False)()
+    return [strategy.experimental_local_results(value)[0] for value in received]

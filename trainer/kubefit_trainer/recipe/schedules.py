@@ -1,0 +1,58 @@
+"""The learning rate as a function of the step: warm-up, then constant, cosine or steps.
+
+The same on every worker and after every restart, because only the step goes in. A plateau is no
+function of the step: `Plateau` lowers a factor that all workers lower at the same epoch.
+"""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kubefit.api.recipe import Phase, Schedule, ScheduleKind
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Learning rate of one phase; counts its own steps from 0."""
+
+    def __init__(self, phase: Phase, *, steps_per_epoch: int) -> None:
+        self._peak = phase.learning_rate or 0.0
+        self._schedule = phase.schedule or Schedule()
+        self._steps_per_epoch = steps_per_epoch
+        self._total = phase.epochs * steps_per_epoch
+        self._factor = None
+        if self._schedule.kind is ScheduleKind.PLATEAU:
+            self._factor = keras.Variable(1.0, trainable=False, name="plateau_factor")
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate (float32 scalar) of the step (counted from 0)."""
+        step = tf.cast(tf.convert_to_tensor(step), tf.float32)
+        warmup = self._schedule.warmup_epochs * self._steps_per_epoch
+        rise = tf.minimum(1.0, (step + 1.0) / warmup) if warmup >= 1 else 1.0
+        share = self._after(tf.maximum(0.0, step - warmup), warmup)
+        return tf.convert_to_tensor(self._peak * rise * share, tf.float32)
+
+    def _after(self, step: Any, warmup: float) -> Any:
+        """Share of the peak so many steps after the warm-up."""
+        schedule = self._schedule
+        if schedule.kind is ScheduleKind.COSINE:
+            done = tf.minimum(1.0, step / max(1.0, self._total - warmup))
+            wave = 0.5 * (1.0 + tf.cos(math.pi * done))
+            return schedule.floor + (1.0 - schedule.floor) * wave
+        if schedule.kind is ScheduleKind.STEP:
+            times = tf.floor(step / (schedule.every * self._steps_per_epoch))
+            return tf.maximum(schedule.floor, tf.pow(schedule.factor, times))
+        if self._factor is not None:
+            return tf.convert_to_tensor(self._factor)
+        return 1.0
+
+    def lower(self) -> None:
+        """Lowers the factor of a plateau once, not below its floor."""
+        if self._factor is not None:
+            lowered = float(self._factor.numpy()) * self._schedule.factor
+            self._factor.assign(max(self._schedule.floor, lowered))
+
+    def get_config(self) -> dict[str, Any]:
+        """Nothing: models are saved without their optimizer."""
+        return {}
