@@ -90,7 +90,7 @@ def _is_here(path: str) -> bool:
 
 
 def _paths(recipe: Recipe) -> list[str]:
-    sets = [recipe.data.train, recipe.data.test]
+    sets = [recipe.data.train, recipe.data.validation, recipe.data.test]
     found = [_path(images) for images in sets if images is not None]
     backbone = recipe.model.backbone
     stored = backbone and (backbone.saved or backbone.weights)

@@ -132,7 +132,7 @@ def _type(field: Schema) -> str:
     elif "additionalProperties" in field:
         text = f"map of {_inner(field['additionalProperties'])}"
     elif field.get("x-kubernetes-preserve-unknown-fields"):
-        text = "object, any fields"
+        text = "object, any fields" if "type" in field else "number or text"
     elif field.get("format") == "date-time":
         text = "time"
     return ", ".join([text, *_bounds(field)])

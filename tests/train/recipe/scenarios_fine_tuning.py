@@ -7,7 +7,7 @@ import numpy as np
 
 from kubefit.api.recipe import Recipe, resolve
 from kubefit_trainer import keras_multiworker
-from kubefit_trainer.callbacks import progress
+from kubefit_trainer.callbacks import of_keras
 from kubefit_trainer.callbacks.reporter import Reporter
 from kubefit_trainer.recipe import inputs, job
 
@@ -72,6 +72,11 @@ def scenario_stops_early(directory):
     return trained(recipe(phases=phases, clipNorm=1000.0, weightDecay=0.0, l2=0.0), directory)
 
 
+def scenario_found_rate(directory):
+    phases = [{"epochs": 2, "unfreeze": "all", "learningRate": "auto"}]
+    return trained(recipe(phases=phases), directory)
+
+
 def trained(whole, directory):
     parsed = resolve(Recipe.model_validate(whole))
     volume = directory / f"volume-{keras_multiworker.rank()}"
@@ -83,7 +88,10 @@ def trained(whole, directory):
     base = model.get_layer("backbone")
     before = [w.copy() for w in base.get_weights()]
     notes = Notes(reporter)
-    history = job.fit(model, parsed, data, strategy=strategy, callbacks=[notes])
+    found = []
+    history = job.fit(
+        model, parsed, data, strategy=strategy, callbacks=[notes], record=found.append
+    )
     evaluation = job.evaluate(model, parsed, data.evaluation, strategy=strategy)
     images, _ = archive()
     with keras_multiworker.outside_strategy():
@@ -97,6 +105,7 @@ def trained(whole, directory):
         "backbone_before": dict(zip([w.path for w in base.weights], before, strict=True)),
         "trainable": notes.trainable,
         "epochs": notes.epochs,
+        "found": [recipe.training.phases[0].learning_rate for recipe in found],
         "read": (volume / "tiny.keras").exists(),
     }
 
@@ -108,7 +117,7 @@ def reported():
     """The one reporter of this process, which sees every call of fit."""
     if not _reporters:
         _reporters.append(Reporter(None))
-        progress.install(_reporters[0], workers=keras_multiworker.workers(), global_batch=8)
+        of_keras.install(_reporters[0], workers=keras_multiworker.workers(), global_batch=8)
     return _reporters[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.train
 
 SCENARIOS = Path(__file__).with_name("scenarios_fine_tuning.py")
-EXACT = ["two_phases", "averaged"]
+EXACT = ["two_phases", "averaged", "found_rate"]
 
 Results = dict[int, list[dict[str, Any]]]
 
@@ -104,3 +104,18 @@ def test_a_phase_that_gets_worse_ends_and_leaves_its_best_weights(results: Resul
             assert losses[-1] == pytest.approx(min(losses[:stopped]), rel=1e-3)
             told = [epoch for epoch, _ in worker["stops_early"]["epochs"]]
             assert set(told) == {*range(1, stopped + 1), 5, 6}
+
+
+def test_every_worker_finds_the_same_learning_rate(results: Results) -> None:
+    found = {tuple(w["found_rate"]["found"]) for group in results.values() for w in group}
+    ((rate,),) = found
+    assert 1e-5 < rate < 1.0
+
+
+def test_the_steps_of_the_search_are_not_told_and_not_kept(results: Results) -> None:
+    for worker in results[2]:
+        told = worker["found_rate"]["epochs"]
+        assert {epoch for epoch, _ in told} == {1, 2}
+        assert {total for _, total in told} == {2}
+    losses = results[1][0]["found_rate"]["history"]["loss"]
+    assert losses[-1] < losses[0]

@@ -103,7 +103,7 @@ REFUSALS: list[tuple[str, object, str]] = [
     (
         "spec.recipe.training.learningRate",
         "fast",
-        "spec.recipe.training.learningRate: 'fast' is not a number",
+        "spec.recipe.training.learningRate: 'fast' is neither auto nor a number of 1e-12 to 1000",
     ),
     ("spec.recipe", 3, "spec.recipe: 3 is not a mapping"),
     (

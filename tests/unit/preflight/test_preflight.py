@@ -172,6 +172,15 @@ BAD: list[tuple[str, Change, str, str]] = [
     ("empty image", spoiled(b""), "data.train.folder", "the file is empty"),
     ("bad test image", spoiled(b"hello", test=True), "data.test.folder", "bad.png cannot be read"),
     (
+        "unknown class in the validation",
+        both(
+            folders("odd", "birds"),
+            lambda r, _: r["data"].update(train={"folder": "pets"}, validation={"folder": "odd"}),
+        ),
+        "data.validation.folder",
+        "'birds'",
+    ),
+    (
         "unknown class in the test",
         both(
             folders("odd", "birds"),
@@ -266,13 +275,13 @@ BAD: list[tuple[str, Change, str, str]] = [
         "early stopping on nothing",
         training(earlyStopping={"patience": 3}),
         "training.earlyStopping",
-        "no images are held out",
+        "no images for validation",
     ),
     (
         "early stopping of a phase on nothing",
         training(epochs=None, phases=[{"epochs": 1}, {"epochs": 2, "earlyStopping": {}}]),
         "training.phases[1].earlyStopping",
-        "no images are held out",
+        "no images for validation",
     ),
     (
         "warm-up longer than the phase",

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kubefit.api.recipe import Phase, Schedule, Training
-from kubefit_trainer.recipe import optimizers
+from kubefit.api.recipe import Optimizer, Phase, Schedule, Training
+from kubefit_trainer.recipe import optimizers, range_test
 from kubefit_trainer.recipe.schedules import Rate
 
 STEPS = 10
@@ -132,3 +132,30 @@ def test_the_average_follows_the_weights_with_its_time_constant() -> None:
         kernel = net.get_layer("low").kernel.numpy()
         expected = kernel if expected is None else momentum * expected + (1 - momentum) * kernel
     np.testing.assert_allclose(optimizer.averages[0], expected, rtol=1e-5)
+
+
+def test_the_range_test_tries_rates_over_six_decades() -> None:
+    for kind in Optimizer:
+        tried = range_test.rates(kind)
+        assert len(tried) == range_test.STEPS
+        assert tried[-1] / tried[0] == pytest.approx(1e6)
+
+
+def test_the_rate_found_is_a_tenth_of_where_the_loss_is_smallest() -> None:
+    tried = list(np.geomspace(1e-6, 1.0, 61))
+    losses = [1.0 if rate < 1e-4 else max(0.2, 1.0 - (i - 20) / 20) for i, rate in enumerate(tried)]
+    losses[45:] = [5.0] * 16
+    found = range_test.choose(tried, losses)
+    assert 1e-4 < found < tried[45] / 10
+
+
+def test_without_a_fall_of_the_loss_the_usual_rate_is_taken() -> None:
+    tried = list(np.geomspace(1e-6, 1.0, 5))
+    for losses in ([1.0, 1.1, 1.2, 1.3, 1.4], [float("nan")], [1.0, float("inf")]):
+        assert range_test.choose(tried, losses) == range_test.FALLBACK
+
+
+def test_a_loss_that_runs_away_ends_the_range_test() -> None:
+    assert not range_test.diverged([1.0, 0.9, 1.1])
+    assert range_test.diverged([1.0, 0.1, 30.0])
+    assert range_test.diverged([1.0, float("nan")])

@@ -24,14 +24,16 @@ class Plan:
     epochs: int | None
     done: int
     """Epochs before it."""
+    trial: bool = False
+    """Whether its steps are thrown away, and so are not told."""
 
 
 _plan: list[Plan] = []
 
 
-def announce(*, epochs: int, done: int) -> None:
-    """Tells that the next call of fit is part of a training of so many epochs."""
-    _plan[:] = [Plan(epochs=epochs, done=done)]
+def announce(*, epochs: int, done: int, trial: bool = False) -> None:
+    """Tells that the next call of fit is part of a training of so many epochs, or only a trial."""
+    _plan[:] = [Plan(epochs=epochs, done=done, trial=trial)]
 
 
 class Progress:
@@ -50,11 +52,15 @@ class Progress:
         self._step_before = 0
         self._examples_before = 0
         self._ended = 0.0
+        self._silent = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Enters the phase Training; what an earlier evaluation gave is not that of this model."""
         self._reporter.fitting = True
         plan = _plan.pop() if _plan else Plan(epochs=self.params.get("epochs"), done=0)
+        self._silent = plan.trial
+        if self._silent:
+            return
         self._reporter.phase(
             TrainerPhase.TRAINING,
             epoch=plan.done,
@@ -66,6 +72,8 @@ class Progress:
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Epochs are told from 1."""
+        if self._silent:
+            return
         self._step_before = self._reporter.report.step
         self._examples_before = self._reporter.report.examples
         self._ended = time.monotonic()
@@ -73,6 +81,8 @@ class Progress:
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """A step took the time since the end of the one before: waiting for data included."""
+        if self._silent:
+            return
         now = time.monotonic()
         seconds, self._ended = now - self._ended, now
         samples = getattr(self.model, _SAMPLES, None)
@@ -87,13 +97,16 @@ class Progress:
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Logs of an epoch have those of validation too."""
+        if self._silent:
+            return
         done = self._reporter.report.step - self._step_before
         self._tell(logs, steps_per_epoch=self.params.get("steps") or done)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """The last logs must not be lost to the interval."""
         self._reporter.fitting = False
-        self._reporter.phase(TrainerPhase.TRAINING)
+        if not self._silent:
+            self._reporter.phase(TrainerPhase.TRAINING)
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Validation within fit is part of training."""

@@ -13,7 +13,7 @@ from kubefit_trainer.preflight.counts import held_out
 
 _PICTURE_SECONDS = 5.0
 _TRAIN = "spec.recipe.data.train"
-_TEST = "spec.recipe.data.test"
+_OTHERS = ("validation", "test")
 
 
 def check(config: RunConfig, rank: int) -> str | None:
@@ -39,10 +39,13 @@ def _check(config: RunConfig, recipe: Recipe, rank: int) -> None:
     _check_workers(config, recipe, images=images)
     ours = files[rank :: config.workers]
     pictures.check(ours, field=f"{_TRAIN}.folder", seconds=_PICTURE_SECONDS)
-    if data.test is not None:
-        _, _, files = _look_at(data.test, volume, field=_TEST, classes=classes)
-        ours = files[rank :: config.workers]
-        pictures.check(ours, field=f"{_TEST}.folder", seconds=_PICTURE_SECONDS)
+    for name in _OTHERS:
+        images_of = getattr(data, name)
+        if images_of is not None:
+            field = f"spec.recipe.data.{name}"
+            _, _, files = _look_at(images_of, volume, field=field, classes=classes)
+            ours = files[rank :: config.workers]
+            pictures.check(ours, field=f"{field}.folder", seconds=_PICTURE_SECONDS)
 
 
 def _look_at(

@@ -95,10 +95,10 @@ def _check_training(recipe: Recipe) -> None:
             raise ConfigurationError(
                 f"{field}.unfreeze: a network of blocks has no backbone to freeze; leave it out"
             )
-        if phase.early_stopping is not None and recipe.data.validation_split == 0:
+        if phase.early_stopping is not None and not recipe.data.validates:
             raise ConfigurationError(
-                f"{field}.earlyStopping: no images are held out for validation; set"
-                " spec.recipe.data.validationSplit"
+                f"{field}.earlyStopping: there are no images for validation; set"
+                " spec.recipe.data.validation or validationSplit"
             )
         warmup = phase.schedule.warmup_epochs if phase.schedule else 0.0
         if warmup > phase.epochs:

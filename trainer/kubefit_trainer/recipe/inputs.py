@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from kubefit.api.recipe import Recipe
+from kubefit.api.recipe import Data, Images, Recipe
 from kubefit_trainer.recipe import order, pipeline
 from kubefit_trainer.recipe.order import Shard
 from kubefit_trainer.recipe.sources import Source, open_source
@@ -36,8 +36,8 @@ class Inputs:
 
     def sources(self) -> list[Source]:
         """Every source once."""
-        used = [c.source for c in (self.train, self.evaluation) if c is not None]
-        return used if len(used) == 1 or used[0] is not used[1] else used[:1]
+        chosen = (self.train, self.validation, self.evaluation)
+        return list({id(c.source): c.source for c in chosen if c is not None}.values())
 
 
 def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
@@ -51,17 +51,23 @@ def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
     source = open_source(data.train, data, volume=volume, field="spec.recipe.data.train")
     parts = order.split(len(source.labels), data.validation_split, seed=recipe.training.seed)
     held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
+    if data.validation is not None:
+        held = _whole(data.validation, data, volume, name="validation", classes=source.classes)
     evaluation = held
     if data.test is not None:
-        test = open_source(
-            data.test, data, volume=volume, field="spec.recipe.data.test", classes=source.classes
-        )
-        evaluation = Chosen(source=test, samples=np.arange(len(test.labels)))
+        evaluation = _whole(data.test, data, volume, name="test", classes=source.classes)
     return Inputs(
         train=Chosen(source=source, samples=parts.training),
         validation=held,
         evaluation=evaluation,
     )
+
+
+def _whole(images: Images, data: Data, volume: Path, *, name: str, classes: list[str]) -> Chosen:
+    source = open_source(
+        images, data, volume=volume, field=f"spec.recipe.data.{name}", classes=classes
+    )
+    return Chosen(source=source, samples=np.arange(len(source.labels)))
 
 
 def training_dataset(

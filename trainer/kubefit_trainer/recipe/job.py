@@ -3,8 +3,9 @@
 Knows the sequence and nothing else: data, model, fit, evaluation, export.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import keras
@@ -13,11 +14,12 @@ import tensorflow as tf
 import yaml
 
 from kubefit.api.contract import JobFiles, RunConfig
-from kubefit.api.recipe import Phase, Recipe, ScheduleKind, resolve
+from kubefit.api.recipe import AUTO, Optimizer, Phase, Recipe, ScheduleKind, resolve
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.callbacks import progress
 from kubefit_trainer.export import saved
-from kubefit_trainer.recipe import backbones, network, pretrained
+from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.recipe import backbones, network, pretrained, range_test
 from kubefit_trainer.recipe.epoch_log import EpochLog
 from kubefit_trainer.recipe.inputs import (
     Chosen,
@@ -54,12 +56,16 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
     files = JobFiles(PurePosixPath(config.job_dir))
     recipe = resolve(recipe)
     inputs = open_inputs(recipe, volume)
-    if rank == 0:
-        write_resolved(recipe, Path(files.recipe))
+
+    def record(found: Recipe) -> None:
+        if rank == 0:
+            write_resolved(found, Path(files.recipe))
+
+    record(recipe)
     model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
     callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
     with _unreadable_explained(recipe, inputs):
-        fit(model, recipe, inputs, strategy=strategy, callbacks=callbacks)
+        fit(model, recipe, inputs, strategy=strategy, callbacks=callbacks, record=record)
         if inputs.evaluation is not None:
             evaluate(model, recipe, inputs.evaluation, strategy=strategy)
     if rank == 0:
@@ -77,7 +83,9 @@ def build(
         shape = (height, width, recipe.data.channels)
         with keras_multiworker.outside_strategy():
             start = pretrained.load(backbone, input_shape=shape, volume=volume)
-    architecture = keras_multiworker.text_from_chief(start.architecture)
+    architecture = start.architecture
+    if backbone is not None and backbone.saved is not None:
+        architecture = keras_multiworker.text_from_chief(architecture)
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
         model = network.build(recipe, classes=classes, architecture=architecture)
@@ -98,23 +106,43 @@ def fit(
     *,
     strategy: tf.distribute.Strategy,
     callbacks: list[keras.callbacks.Callback],
+    record: Callable[[Recipe], None] = lambda recipe: None,
 ) -> dict[str, list[float]]:
     """Trains all phases of a resolved recipe; returns the logs of every epoch.
 
     Epochs are counted through: a phase that ends early leaves a gap in their numbers. Each phase
-    draws its own order and augmentation from the seed.
+    draws its own order and augmentation from the seed. `record` gets the recipe anew with each
+    learning rate that was found.
     """
     held, training = inputs.validation, recipe.training
-    phases = training.phases or []
+    phases = list(training.phases or [])
     steps = training.steps_per_epoch or inputs.train.steps(recipe)
     total, done = sum(phase.epochs for phase in phases), 0
+    if held is None and any(phase.early_stopping for phase in phases):
+        raise ConfigurationError(
+            "spec.recipe.training.earlyStopping: there are no images for validation; set"
+            " spec.recipe.data.validation or validationSplit"
+        )
     logs: dict[str, list[float]] = {}
-    for number, phase in enumerate(phases):
+
+    def prepare(phase: Phase, steps_per_epoch: int) -> Rate:
         with strategy.scope():
-            rate = network.prepare(model, recipe, phase, steps_per_epoch=steps)
+            return network.prepare(model, recipe, phase, steps_per_epoch=steps_per_epoch)
+
+    for number, phase in enumerate(phases):
+        seeded = _reseeded(recipe, number)
+        if phase.learning_rate == AUTO:
+            progress.announce(epochs=total, done=done, trial=True)
+            train = partial(_try, model, seeded, inputs, strategy)
+            optimizer = training.optimizer or Optimizer.ADAM
+            found = range_test.find(model, optimizer, phase, prepare=prepare, train=train)
+            print(f"phase={number + 1}/{len(phases)} learning_rate={found:g} (auto)", flush=True)
+            phases[number] = phase = phase.model_copy(update={"learning_rate": found})
+            record(_with_phases(recipe, phases))
+        rate = prepare(phase, steps)
         progress.announce(epochs=total, done=done)
         history = model.fit(
-            training_dataset(inputs.train, _reseeded(recipe, number), strategy),
+            training_dataset(inputs.train, seeded, strategy),
             initial_epoch=done,
             epochs=done + phase.epochs,
             steps_per_epoch=steps,
@@ -128,6 +156,24 @@ def fit(
             logs.setdefault(name, []).extend(values)
         done += phase.epochs
     return logs
+
+
+def _try(
+    model: keras.Model,
+    recipe: Recipe,
+    inputs: Inputs,
+    strategy: tf.distribute.Strategy,
+    steps: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Trains so many steps that are thrown away."""
+    data = training_dataset(inputs.train, recipe, strategy)
+    model.fit(data, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
+
+
+def _with_phases(recipe: Recipe, phases: list[Phase]) -> Recipe:
+    training = recipe.training.model_copy(update={"phases": list(phases)})
+    return recipe.model_copy(update={"training": training})
 
 
 def _acting(recipe: Recipe, phase: Phase, rate: Rate) -> list[keras.callbacks.Callback]:

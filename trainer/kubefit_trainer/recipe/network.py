@@ -74,10 +74,7 @@ def prepare(model: keras.Model, recipe: Recipe, phase: Phase, *, steps_per_epoch
 def for_export(model: keras.Model, recipe: Recipe) -> keras.Model:
     """The same model for people to load: compiled with what every Keras has, no optimizer state."""
     twin = keras.Model(model.input, model.output)
-    phases = recipe.training.phases or []
-    rate = phases[-1].learning_rate if phases else recipe.training.learning_rate
-    kind = optimizers.PLAIN[recipe.training.optimizer or Optimizer.ADAM]
-    _compile(twin, recipe, kind(learning_rate=rate or 0.001))
+    _compile(twin, recipe, optimizers.PLAIN[recipe.training.optimizer or Optimizer.ADAM]())
     return twin
 
 

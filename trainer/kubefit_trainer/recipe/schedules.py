@@ -17,10 +17,13 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
     """Learning rate of one phase; counts its own steps from 0."""
 
     def __init__(self, phase: Phase, *, steps_per_epoch: int) -> None:
-        self._peak = phase.learning_rate or 0.0
+        if not isinstance(phase.learning_rate, float):
+            raise ValueError(f"a phase needs a number as learning rate, not {phase.learning_rate}")
+        self._peak = phase.learning_rate
         self._schedule = phase.schedule or Schedule()
         self._steps_per_epoch = steps_per_epoch
         self._total = phase.epochs * steps_per_epoch
+        self._growth = 1.0
         self._factor = None
         if self._schedule.kind is ScheduleKind.PLATEAU:
             self._factor = keras.Variable(1.0, trainable=False, name="plateau_factor")
@@ -30,6 +33,8 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         step = tf.cast(tf.convert_to_tensor(step), tf.float32)
         warmup = self._schedule.warmup_epochs * self._steps_per_epoch
         rise = tf.minimum(1.0, (step + 1.0) / warmup) if warmup >= 1 else 1.0
+        if self._growth != 1.0:
+            return self._peak * tf.pow(self._growth, step)
         share = self._after(tf.maximum(0.0, step - warmup), warmup)
         return tf.convert_to_tensor(self._peak * rise * share, tf.float32)
 
@@ -46,6 +51,10 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         if self._factor is not None:
             return tf.convert_to_tensor(self._factor)
         return 1.0
+
+    def sweep(self, growth: float) -> None:
+        """Multiplies by that factor from step to step instead; before the first step."""
+        self._growth = growth
 
     def lower(self) -> None:
         """Lowers the factor of a plateau once, not below its floor."""

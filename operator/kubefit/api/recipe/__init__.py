@@ -21,6 +21,7 @@ from kubefit.api.recipe.model import (
 )
 from kubefit.api.recipe.presets import Preset, resolve
 from kubefit.api.recipe.training import (
+    AUTO,
     EarlyStopping,
     Loss,
     Optimizer,
@@ -33,6 +34,7 @@ from kubefit.api.recipe.training import (
 )
 
 __all__ = [
+    "AUTO",
     "BLOCK_KINDS",
     "Activation",
     "Augmentation",

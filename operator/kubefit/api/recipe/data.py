@@ -37,13 +37,25 @@ class Images(
         return self
 
 
-class Data(Model):
+_ONE_VALIDATION = "set validation or validationSplit, not both"
+
+
+class Data(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule("!has(self.validation) || self.validationSplit == 0.0", _ONE_VALIDATION)
+        ]
+    },
+):
     """Where the images are and how they are read."""
 
     train: Images
     """Training images; the validation split is taken from them."""
     test: Images | SkipJsonSchema[None] = None
     """Images for the evaluation after training. Without them the validation split is evaluated."""
+    validation: Images | SkipJsonSchema[None] = None
+    """Images that training is validated on after every epoch, in place of `validationSplit`."""
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
 
@@ -60,4 +72,11 @@ class Data(Model):
     def _gray_or_rgb(self) -> Self:
         if self.channels not in (1, 3):
             raise ValueError(f"channels: {self.channels} is not 1 (grayscale) or 3 (RGB)")
+        if self.validation is not None and self.validation_split > 0:
+            raise ValueError(_ONE_VALIDATION)
         return self
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are images to validate on."""
+        return self.validation is not None or self.validation_split > 0

@@ -95,7 +95,7 @@ def resolve(recipe: "Recipe") -> "Recipe":
     backbone = recipe.model.backbone
     pretrained = backbone is not None and backbone.pretrained
     training = _filled(recipe.training, _TRAINING[preset] if preset else {})
-    if recipe.data.validation_split == 0 and recipe.training.early_stopping is None:
+    if not recipe.data.validates and recipe.training.early_stopping is None:
         training = training.model_copy(update={"early_stopping": None})
     training = _filled(training, _PLAIN)
     decay = 0.004 if training.optimizer is Optimizer.ADAMW else 0.0
@@ -141,6 +141,7 @@ def _phases(training: Training, preset: Preset | None, *, pretrained: bool) -> l
         return [_filled(Phase(epochs=epochs), common)]
     head = max(1, round(epochs * _HEAD_SHARE[preset]))
     unfreeze, share = _LATER[preset]
-    rate = None if training.learning_rate is None else training.learning_rate * share
+    rate = training.learning_rate
+    rate = rate * share if isinstance(rate, float) else rate
     later = Phase(epochs=epochs - head, unfreeze=unfreeze, learning_rate=rate)
     return [_filled(Phase(epochs=head), common), _filled(later, common)]

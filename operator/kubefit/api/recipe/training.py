@@ -1,9 +1,9 @@
 """`spec.recipe.training`: how the network is trained."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Fraction, Model, rule
@@ -88,7 +88,31 @@ Unfreeze = Annotated[
 ]
 """`none`, `all`, `3 blocks` or `20 layers`, counted from the head."""
 
-LearningRate = Annotated[float, Field(ge=1e-12, le=1000.0)]
+AUTO: Literal["auto"] = "auto"
+_RATES = (1e-12, 1000.0)
+
+
+def _learning_rate(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != AUTO and not (number and _RATES[0] <= float(str(value)) <= _RATES[1]):
+        raise ValueError(f"{value!r} is neither auto nor a number of 1e-12 to 1000")
+    return value
+
+
+LearningRate = Annotated[
+    float | Literal["auto"],
+    BeforeValidator(_learning_rate),
+    # A CRD has no type for number or word; the bounds hold for the one, the pattern for the other.
+    WithJsonSchema(
+        {
+            "x-kubernetes-preserve-unknown-fields": True,
+            "minimum": _RATES[0],
+            "maximum": _RATES[1],
+            "pattern": f"^{AUTO}$",
+        }
+    ),
+]
+"""A number, or `auto`: found by a range test."""
 LayerDecay = Annotated[float, Field(ge=0.01, le=1.0)]
 
 
@@ -100,7 +124,7 @@ class Phase(Model):
     unfreeze: Unfreeze | SkipJsonSchema[None] = None
     """How much of the backbone learns: `none`, `all`, `3 blocks` or `20 layers` from its end."""
     learning_rate: LearningRate | SkipJsonSchema[None] = None
-    """Peak learning rate, that of the head."""
+    """Peak learning rate, that of the head, or `auto`."""
     layer_decay: LayerDecay | SkipJsonSchema[None] = None
     """Each block of the backbone learns that much slower than the one above it."""
     schedule: Schedule | SkipJsonSchema[None] = None
@@ -141,7 +165,10 @@ class Training(
     optimizer: Optimizer | SkipJsonSchema[None] = None
     """Optimizer; adam if not set."""
     learning_rate: LearningRate | SkipJsonSchema[None] = None
-    """Peak learning rate, that of the head; 0.001 if not set."""
+    """Peak learning rate, that of the head; 0.001 if not set.
+
+    `auto` finds one for each phase by some dozen steps at rates from small to large.
+    """
     layer_decay: LayerDecay | SkipJsonSchema[None] = None
     """Each block of the backbone learns that much slower than the one above it; 1 if not set."""
     schedule: Schedule | SkipJsonSchema[None] = None
