@@ -55,7 +55,25 @@ def scenario_validation(directory):
 
 def scenario_augmented(directory):
     whole = recipe(PLAIN)
-    whole["augmentation"] = {"flip": "both", "rotation": 20, "zoom": 0.2, "contrast": 0.3}
+    whole["augmentation"] = {
+        "flip": "both",
+        "rotation": 20,
+        "shear": 5,
+        "zoom": 0.2,
+        "translation": 0.1,
+        "resizedCrop": {"minArea": 0.8},
+        "brightness": 0.1,
+        "contrast": 0.3,
+        "blur": 0.5,
+        "erasing": 0.3,
+        "randAugment": {"operations": 2},
+    }
+    return trained(whole, directory)
+
+
+def scenario_mixed(directory):
+    whole = recipe(PLAIN)
+    whole["augmentation"] = {"mixUp": 0.4, "cutMix": 1.0, "labelSmoothing": 0.1, "flip": "both"}
     return trained(whole, directory)
 
 

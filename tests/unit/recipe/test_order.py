@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
+from kubefit_trainer.images.randomness import Stream, permutation, uniforms
 from kubefit_trainer.recipe import order
 from kubefit_trainer.recipe.order import Shard
-from kubefit_trainer.recipe.randomness import Stream, permutation, uniforms
 
 
 def one_pass(shards: list[Shard], samples: np.ndarray, *, seed: int, batch: int, epoch: int):

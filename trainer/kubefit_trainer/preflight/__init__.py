@@ -8,7 +8,7 @@ from pathlib import Path
 from kubefit.api.contract import RunConfig
 from kubefit.api.recipe import Images, Recipe
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.preflight import archives, folders, network, pictures
+from kubefit_trainer.preflight import archives, folders, network, packs, pictures
 from kubefit_trainer.preflight.counts import held_out
 
 _PICTURE_SECONDS = 5.0
@@ -54,6 +54,10 @@ def _look_at(
         names = folders.class_names(folder, field=f"{field}.folder")
         found = folders.index(folder, classes or names, field=f"{field}.folder")
         return names, len(found.files), found.files
+    if images.packed is not None:
+        pack = packs.read(volume / images.packed, field=f"{field}.packed")
+        packs.relabelled(pack, known=classes, field=f"{field}.packed")
+        return pack.classes, len(pack), []
     archive = archives.read(volume / str(images.npz), images, field=f"{field}.npz")
     names = archives.class_names(archive.labels, known=classes, field=f"{field}.npz")
     return names, len(archive.labels), []

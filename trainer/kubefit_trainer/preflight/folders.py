@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubefit_trainer.failure import ConfigurationError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

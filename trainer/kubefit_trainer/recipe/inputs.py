@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kubefit.api.recipe import Recipe
+from kubefit_trainer.images import augment
 from kubefit_trainer.recipe import order, pipeline
 from kubefit_trainer.recipe.order import Shard
 from kubefit_trainer.recipe.sources import Source, open_source
@@ -48,7 +49,10 @@ def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
 
     """
     data = recipe.data
-    source = open_source(data.train, data, volume=volume, field="spec.recipe.data.train")
+    needed = augment.needed(recipe.augmentation, (data.image_size[0], data.image_size[1]))
+    source = open_source(
+        data.train, data, volume=volume, field="spec.recipe.data.train", needed=needed
+    )
     parts = order.split(len(source.labels), data.validation_split, seed=recipe.training.seed)
     held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
     evaluation = held

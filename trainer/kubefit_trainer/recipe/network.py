@@ -2,8 +2,8 @@
 
 import keras
 
-from kubefit.api.recipe import Block, Loss, Optimizer, Output, Recipe, Training
-from kubefit_trainer.recipe import backbones
+from kubefit.api.recipe import Block, Loss, Optimizer, Output, Recipe
+from kubefit_trainer.recipe import backbones, targets
 
 _OPTIMIZERS = {
     Optimizer.ADAM: keras.optimizers.Adam,
@@ -35,7 +35,7 @@ def build(recipe: Recipe, *, classes: int, weights: backbones.Weights | None) ->
         name="probabilities",
     )(features)
     model = keras.Model(inputs, outputs)
-    _compile(model, recipe.training, binary=binary)
+    _compile(model, recipe, binary=binary)
     return model
 
 
@@ -59,17 +59,18 @@ def _layer(block: Block) -> keras.layers.Layer:
     return layers.Identity()
 
 
-def _compile(model: keras.Model, training: Training, *, binary: bool) -> None:
-    binary = binary or training.loss is Loss.BINARY_CROSSENTROPY
+def _compile(model: keras.Model, recipe: Recipe, *, binary: bool) -> None:
+    training = recipe.training
+    if binary or training.loss is Loss.BINARY_CROSSENTROPY:
+        loss, accuracy = keras.losses.BinaryCrossentropy(), keras.metrics.BinaryAccuracy
+    elif targets.are_shares(recipe.augmentation):
+        loss, accuracy = keras.losses.CategoricalCrossentropy(), keras.metrics.CategoricalAccuracy
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        accuracy = keras.metrics.SparseCategoricalAccuracy
     model.compile(
         optimizer=_OPTIMIZERS[training.optimizer](learning_rate=training.learning_rate),
-        loss=keras.losses.BinaryCrossentropy()
-        if binary
-        else keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[
-            keras.metrics.BinaryAccuracy(name="accuracy")
-            if binary
-            else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        ],
+        loss=loss,
+        metrics=[accuracy(name="accuracy")],
         jit_compile=False,
     )

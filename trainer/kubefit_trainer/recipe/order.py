@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kubefit_trainer.images.randomness import Stream, permutation
 from kubefit_trainer.preflight.counts import held_out
-from kubefit_trainer.recipe.randomness import Stream, permutation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

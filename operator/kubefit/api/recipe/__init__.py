@@ -3,8 +3,12 @@
 Models only; `kubefit_trainer.recipe` carries them out.
 """
 
-from kubefit.api.base import Model
-from kubefit.api.recipe.augmentation import Augmentation, Flip
+from typing import Self
+
+from pydantic import model_validator
+
+from kubefit.api.base import Model, rule
+from kubefit.api.recipe.augmentation import Augmentation, Fill, Flip, RandAugment, ResizedCrop
 from kubefit.api.recipe.data import Data, Images
 from kubefit.api.recipe.model import (
     BLOCK_KINDS,
@@ -24,6 +28,7 @@ __all__ = [
     "Backbone",
     "Block",
     "Data",
+    "Fill",
     "Flip",
     "Images",
     "Loss",
@@ -31,15 +36,51 @@ __all__ = [
     "Optimizer",
     "Output",
     "PretrainedBackbone",
+    "RandAugment",
     "Recipe",
+    "ResizedCrop",
     "Training",
 ]
 
 
-class Recipe(Model):
+_SHARES = (
+    "augmentation.mixUp, cutMix and labelSmoothing need model.output softmax, which does for two"
+    " classes too"
+)
+_COLOUR = "augmentation.saturation, hue and grayscale need data.channels 3"
+
+
+class Recipe(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule(
+                "self.model.output != 'sigmoid' || (self.augmentation.mixUp == 0.0 &&"
+                " self.augmentation.cutMix == 0.0 && self.augmentation.labelSmoothing == 0.0)",
+                _SHARES,
+            ),
+            rule(
+                "self.data.channels == 3 || (self.augmentation.saturation == 0.0 &&"
+                " self.augmentation.hue == 0.0 && self.augmentation.grayscale == 0.0)",
+                _COLOUR,
+            ),
+        ]
+    },
+):
     """Image classification described in data, no code."""
 
     data: Data
     model: ModelSpec
     augmentation: Augmentation = Augmentation()
     training: Training
+
+    @model_validator(mode="after")
+    def _augmentation_fits(self) -> Self:
+        changes = self.augmentation
+        if self.model.output is Output.SIGMOID and (
+            changes.mix_up or changes.cut_mix or changes.label_smoothing
+        ):
+            raise ValueError(_SHARES)
+        if self.data.channels != 3 and (changes.saturation or changes.hue or changes.grayscale):
+            raise ValueError(_COLOUR)
+        return self

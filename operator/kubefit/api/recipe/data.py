@@ -7,12 +7,17 @@ from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Model, rule
 
+_ONE_SOURCE = "set exactly one of folder, packed and npz"
+
 
 class Images(
     Model,
     json_schema_extra={
         "x-kubernetes-validations": [
-            rule("has(self.folder) != has(self.npz)", "set exactly one of folder and npz"),
+            rule(
+                "[has(self.folder), has(self.packed), has(self.npz)].filter(x, x).size() == 1",
+                _ONE_SOURCE,
+            ),
         ]
     },
 ):
@@ -22,7 +27,9 @@ class Images(
     """
 
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Folder with one sub-folder of PNG, JPEG, BMP or GIF images per class, sorted by name."""
+    """Folder with a sub-folder of PNG, JPEG, WebP, BMP or GIF images per class, sorted by name."""
+    packed: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """Folder that `kubefit data pack` wrote."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """NumPy archive: uint8 images (N, height, width[, channels]) and labels (N,)."""
     images_key: Annotated[str, Field(min_length=1)] = "x"
@@ -32,8 +39,9 @@ class Images(
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.folder is None) == (self.npz is None):
-            raise ValueError("set exactly one of folder and npz")
+        given = [self.folder, self.packed, self.npz]
+        if sum(source is not None for source in given) != 1:
+            raise ValueError(_ONE_SOURCE)
         return self
 
 
