@@ -12,7 +12,7 @@ pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios.py")
 SAMPLES, EPOCHS, STEPS = 37, 3, 5
 GROUPS = (1, 2, 3)
-EXACT = ["plain", "steps", "short_last_batch", "validation", "augmented", "mixed"]
+EXACT = ["plain", "steps", "short_last_batch", "validation", "augmented", "mixed", "weighted"]
 """Scenarios whose numbers do not depend on how a batch is cut; batch statistics do."""
 
 Results = dict[int, list[dict[str, Any]]]

@@ -1,5 +1,6 @@
 """Carries out what was drawn for an image: geometry, colour, blur, erasing, in this order."""
 
+import cv2
 import numpy as np
 
 from kubefit.api.recipe import Augmentation, Fill
@@ -39,7 +40,7 @@ def augmented(picture: Picture, change: Change, *, size: tuple[int, int], fill: 
         pixels = colour.blur(pixels, change.blur)
     if change.erased is not None:
         top, left, bottom, right = change.erased
-        mean = np.rint(pixels.mean(axis=(0, 1))).astype(np.uint8)
+        mean = np.rint(cv2.mean(pixels)[: pixels.shape[2]]).astype(np.uint8)
         pixels = pixels.copy()
         pixels[top:bottom, left:right] = mean
     return pixels
@@ -86,8 +87,8 @@ def _into_table(levels: Levels, operation: Operation, strength: float) -> None:
 def mixed(pixels: Pixels, partner: Pixels, mix: Mix) -> Pixels:
     """The image with a rectangle of its partner, or blended with it."""
     if mix.cut is None:
-        share = np.float32(mix.share)
-        return np.rint(share * pixels + (1 - share) * partner).astype(np.uint8)
+        blended: Pixels = cv2.addWeighted(pixels, mix.share, partner, 1.0 - mix.share, 0.0)
+        return blended.reshape(pixels.shape)
     top, left, bottom, right = mix.cut
     result = pixels.copy()
     result[top:bottom, left:right] = partner[top:bottom, left:right]

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,8 +56,8 @@ def survey(path: Path, *, full: bool, threads: int, watch: Watch) -> Survey:
         return _of_archive(path)
     if (path / packs.DESCRIPTION).is_file():
         pack = packs.read(path, field=_FIELD)
-        classes, labels, read = pack.classes, pack.labels(), partial(_packed, pack)
-        kind = "packed"
+        classes, read, kind = pack.classes, partial(_packed, pack), "packed"
+        labels: Sequence[int] = pack.labels()
     else:
         classes = folders.class_names(path, field=_FIELD)
         found = folders.index(path, classes, field=_FIELD)
@@ -77,7 +77,7 @@ def survey(path: Path, *, full: bool, threads: int, watch: Watch) -> Survey:
     return result
 
 
-def _stored(files: list[str], sample: int) -> tuple[str, Callable[[], bytes]]:
+def _stored(files: Sequence[str], sample: int) -> tuple[str, Callable[[], bytes]]:
     return files[sample], Path(files[sample]).read_bytes
 
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -17,7 +17,7 @@ _NAMED = 10
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
-def check(files: Sequence[str], *, field: str, seconds: float) -> None:
+def check(files: Iterable[str], *, field: str, seconds: float) -> None:
     """Opens each file's header until the time is up; training finds what is left.
 
     Raises:

@@ -1,7 +1,8 @@
 """Batches for training and evaluation: the shard's rows are chosen first, decoded afterwards.
 
 Images are decoded and augmented by threads, in OpenCV, which does not hold Python's lock. They stay
-uint8 until they are a batch.
+uint8: the network makes floating-point numbers of them, on the device, with a quarter of the
+copying.
 """
 
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +24,6 @@ from kubefit_trainer.images.decode import Pixels
 from kubefit_trainer.recipe import order, targets
 from kubefit_trainer.recipe.order import Shard
 from kubefit_trainer.recipe.sources import Source
-from kubefit_trainer.recipe.targets import Targets
 
 _AHEAD = 3
 """Batches that are being made while one is waited for."""
@@ -32,22 +33,31 @@ _CHUNK = 4
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A batch to be made: how each image is made, and what the network is to answer."""
+    """A batch to be made."""
 
     images: list[Callable[[], Pixels]]
-    targets: Targets
+    """How each image is made."""
+    answers: tuple[NDArray[Any], ...]
+    """What the network is to answer, and perhaps the weight of each image in the loss."""
 
 
 def training_batches(
-    source: Source, samples: NDArray[np.int64], recipe: Recipe, *, shard: Shard
+    source: Source,
+    samples: NDArray[np.int64],
+    recipe: Recipe,
+    *,
+    shard: Shard,
+    weights: NDArray[np.float32] | None = None,
 ) -> tf.data.Dataset:
-    """Endless (images, targets) batches: float32 (rows, height, width, channels), see `targets`.
+    """Endless (images, targets) batches: uint8 (rows, height, width, channels), see `targets`.
+
+    With `weights`, one of each sample of the source, they are (images, targets, weights).
 
     A shard's batch may be shorter than another's, or empty, at the end of a pass over the samples.
     """
     training = recipe.training
 
-    def work() -> Iterator[_Work]:
+    def works() -> Iterator[_Work]:
         stream = order.training_stream(
             samples, seed=training.seed, global_batch=training.global_batch_size
         )
@@ -55,9 +65,11 @@ def training_batches(
             # The partner is the next of the global batch, whichever worker that one belongs to.
             partners = shard.parts(np.roll(batch, -1))
             for ids, others in zip(shard.parts(batch), partners, strict=True):
-                yield _training_work(source, ids, others, recipe, epoch=epoch)
+                work = _training_work(source, ids, others, recipe, epoch=epoch)
+                extra = () if weights is None else (weights[ids],)
+                yield _Work(work.images, (*work.answers, *extra))
 
-    return _dataset(work, source, recipe)
+    return _dataset(works, source, recipe, weighted=weights is not None)
 
 
 def evaluation_batches(
@@ -65,7 +77,7 @@ def evaluation_batches(
 ) -> tf.data.Dataset:
     """The same without augmentation, in fixed order; it starts anew after each pass."""
 
-    def work() -> Iterator[_Work]:
+    def works() -> Iterator[_Work]:
         while True:
             for batch in order.fixed_stream(
                 samples, global_batch=recipe.training.global_batch_size
@@ -73,7 +85,7 @@ def evaluation_batches(
                 for ids in shard.parts(batch):
                     yield _plain_work(source, ids, recipe)
 
-    return _dataset(work, source, recipe)
+    return _dataset(works, source, recipe)
 
 
 def pixels(source: Source, samples: NDArray[np.int64], recipe: Recipe) -> Pixels:
@@ -88,7 +100,7 @@ def _plain_work(source: Source, ids: NDArray[np.int64], recipe: Recipe) -> _Work
         return augment.resized(source.picture(sample), size=size)
 
     answer = targets.plain(source.labels[ids], recipe.augmentation, classes=len(source.classes))
-    return _Work([partial(make, sample) for sample in ids.tolist()], answer)
+    return _Work([partial(make, sample) for sample in ids.tolist()], (answer,))
 
 
 def _training_work(
@@ -119,7 +131,7 @@ def _training_work(
     answer = targets.mixed(
         source.labels[ids], source.labels[partners], mixes, spec, classes=len(source.classes)
     )
-    return _Work([partial(make, row) for row in range(len(ids))], answer)
+    return _Work([partial(make, row) for row in range(len(ids))], (answer,))
 
 
 def _size(recipe: Recipe) -> tuple[int, int]:
@@ -128,15 +140,15 @@ def _size(recipe: Recipe) -> tuple[int, int]:
 
 
 def _dataset(
-    work: Callable[[], Iterator[_Work]], source: Source, recipe: Recipe
+    works: Callable[[], Iterator[_Work]], source: Source, recipe: Recipe, *, weighted: bool = False
 ) -> tf.data.Dataset:
     shape = (*_size(recipe), recipe.data.channels)
     # The agent sets it from the CPU limit of the container, which the affinity does not show.
     threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)))
 
-    def elements() -> Iterator[tuple[Pixels, Targets]]:
+    def elements() -> Iterator[tuple[NDArray[Any], ...]]:
         try:
-            yield from _made(work(), shape, threads=threads)
+            yield from _made(works(), shape, threads=threads)
         except ConfigurationError as error:
             source.failures.append(error)
             raise ValueError(str(error)) from error
@@ -147,27 +159,27 @@ def _dataset(
         if shares
         else tf.TensorSpec((None,), tf.int32)
     )
+    images, weights = tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None,), tf.float32)
     dataset = tf.data.Dataset.from_generator(
-        elements, output_signature=(tf.TensorSpec((None, *shape), tf.uint8), answer)
+        elements, output_signature=(images, answer, *([weights] if weighted else []))
     )
     # Endless, so the strategy need not ask every worker at each step whether there is more.
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    dataset = dataset.map(lambda images, answers: (tf.cast(images, tf.float32), answers))
     return dataset.prefetch(1).with_options(_options())
 
 
 def _made(
-    work: Iterator[_Work], shape: tuple[int, int, int], *, threads: int
-) -> Iterator[tuple[Pixels, Targets]]:
+    works: Iterator[_Work], shape: tuple[int, int, int], *, threads: int
+) -> Iterator[tuple[NDArray[Any], ...]]:
     """Batches in order, made by threads some batches ahead."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
-    ahead: deque[tuple[Pixels, Targets, list[Future[None]]]] = deque()
+    ahead: deque[tuple[tuple[NDArray[Any], ...], list[Future[None]]]] = deque()
     try:
-        for one in work:
-            batch = np.empty((len(one.images), *shape), np.uint8)
-            chunks = range(0, len(one.images), _CHUNK)
-            parts = [pool.submit(_fill, batch, one.images, first) for first in chunks]
-            ahead.append((batch, one.targets, parts))
+        for work in works:
+            batch = np.empty((len(work.images), *shape), np.uint8)
+            chunks = range(0, len(work.images), _CHUNK)
+            parts = [pool.submit(_fill, batch, work.images, first) for first in chunks]
+            ahead.append(((batch, *work.answers), parts))
             if len(ahead) > _AHEAD:
                 yield _finished(*ahead.popleft())
         while ahead:
@@ -181,10 +193,12 @@ def _fill(batch: Pixels, images: list[Callable[[], Pixels]], first: int) -> None
         batch[row] = images[row]()
 
 
-def _finished(batch: Pixels, answer: Targets, parts: list[Future[None]]) -> tuple[Pixels, Targets]:
+def _finished(
+    batch: tuple[NDArray[Any], ...], parts: list[Future[None]]
+) -> tuple[NDArray[Any], ...]:
     for part in parts:
         part.result()
-    return batch, answer
+    return batch
 
 
 def _options() -> tf.data.Options:

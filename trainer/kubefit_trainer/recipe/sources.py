@@ -1,4 +1,4 @@
-"""Labelled images by sample number: from class folders, from a pack or from a NumPy archive.
+"""Labelled images by sample number: from class folders, a manifest, a pack or a NumPy archive.
 
 Indexing decodes nothing; a picture is decoded when a batch asks for it.
 """
@@ -16,7 +16,7 @@ from kubefit.api.recipe import Data, Images
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import colour
 from kubefit_trainer.images.decode import Picture, UnreadableImageError, decode, halved
-from kubefit_trainer.preflight import archives, folders, packs, pictures
+from kubefit_trainer.preflight import archives, folders, manifests, packs, pictures
 from kubefit_trainer.recipe.cache import PictureCache
 
 CACHE_BYTES = 512 * 2**20
@@ -31,6 +31,10 @@ class Source:
     picture: Callable[[int], Picture]
     """The image of a sample; raises ConfigurationError where it cannot be read."""
     classes: list[str]
+    splits: NDArray[np.int8] | None = None
+    """Place of each sample's split in `manifests.SPLITS`, where it is given."""
+    weights: NDArray[np.float32] | None = None
+    """Weight of each sample in the loss, where it is given."""
     failures: list[ConfigurationError] = filled_with(default_factory=list)
     """Why batches could not be made; the text of TensorFlow's own error is not for people."""
 
@@ -57,6 +61,9 @@ def open_source(
     if images.folder is not None:
         folder = volume / images.folder
         return _from_folder(folder, data, size, field=f"{field}.folder", classes=classes)
+    if images.manifest is not None:
+        path = volume / images.manifest
+        return _from_manifest(path, data, size, field=f"{field}.manifest", classes=classes)
     if images.packed is not None:
         folder = volume / images.packed
         return _from_pack(folder, data, size, field=f"{field}.packed", classes=classes)
@@ -69,17 +76,35 @@ def _from_folder(
 ) -> Source:
     names = folders.class_names(folder, field=field) if classes is None else classes
     found = folders.index(folder, names, field=field)
+    return Source(
+        labels=np.asarray(found.labels, np.int32),
+        picture=_stored(found.files, data, needed, field=field),
+        classes=names,
+    )
 
+
+def _from_manifest(
+    path: Path, data: Data, needed: tuple[int, int], *, field: str, classes: list[str] | None
+) -> Source:
+    listed = manifests.read(path, known=classes, field=field)
+    return Source(
+        labels=np.asarray(listed.labels, np.int32),
+        picture=_stored(listed.files, data, needed, field=field),
+        classes=listed.classes,
+        splits=None if listed.splits is None else np.asarray(listed.splits),
+        weights=None if listed.weights is None else np.asarray(listed.weights, np.float32),
+    )
+
+
+def _stored(
+    files: folders.FileTable, data: Data, needed: tuple[int, int], *, field: str
+) -> PictureCache:
     def read(sample: int) -> Picture:
-        file = found.files[sample]
+        file = files[sample]
         with _named(file, field=field):
             return decode(Path(file).read_bytes(), channels=data.channels, needed=needed)
 
-    return Source(
-        labels=np.asarray(found.labels, np.int32),
-        picture=PictureCache(read, capacity=CACHE_BYTES),
-        classes=names,
-    )
+    return PictureCache(read, capacity=CACHE_BYTES)
 
 
 def _from_pack(

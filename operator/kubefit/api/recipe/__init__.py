@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from kubefit.api.base import Model, rule
 from kubefit.api.recipe.augmentation import Augmentation, Fill, Flip, RandAugment, ResizedCrop
-from kubefit.api.recipe.data import Data, Images
+from kubefit.api.recipe.data import ClassWeights, Data, Images
 from kubefit.api.recipe.model import (
     BLOCK_KINDS,
     Activation,
@@ -27,6 +27,7 @@ __all__ = [
     "Augmentation",
     "Backbone",
     "Block",
+    "ClassWeights",
     "Data",
     "Fill",
     "Flip",

@@ -1,5 +1,6 @@
 """`spec.recipe.data`: where the samples are and how they are read."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -7,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Model, rule
 
-_ONE_SOURCE = "set exactly one of folder, packed and npz"
+_ONE_SOURCE = "set exactly one of folder, manifest, packed and npz"
 
 
 class Images(
@@ -15,7 +16,8 @@ class Images(
     json_schema_extra={
         "x-kubernetes-validations": [
             rule(
-                "[has(self.folder), has(self.packed), has(self.npz)].filter(x, x).size() == 1",
+                "[has(self.folder), has(self.manifest), has(self.packed), has(self.npz)]"
+                ".filter(x, x).size() == 1",
                 _ONE_SOURCE,
             ),
         ]
@@ -28,6 +30,11 @@ class Images(
 
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """Folder with a sub-folder of PNG, JPEG, WebP, BMP or GIF images per class, sorted by name."""
+    manifest: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """CSV file with the columns path (relative to the file's folder) and label.
+
+    Optional columns: split (train, validation or test) and weight (of the image in the loss).
+    """
     packed: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """Folder that `kubefit data pack` wrote."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
@@ -39,13 +46,35 @@ class Images(
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [self.folder, self.packed, self.npz]
+        given = [self.folder, self.manifest, self.packed, self.npz]
         if sum(source is not None for source in given) != 1:
             raise ValueError(_ONE_SOURCE)
         return self
 
 
-class Data(Model):
+class ClassWeights(StrEnum):
+    """How much the classes weigh in the loss."""
+
+    NONE = "none"
+    BALANCED = "balanced"
+    """Inversely to the number of training images of each class; the mean weight is 1."""
+
+
+_ONE_TEST = "set at most one of test and testSplit, and leave something to train on"
+
+
+class Data(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule(
+                "(!has(self.test) || self.testSplit == 0.0) &&"
+                " self.testSplit + self.validationSplit < 1.0",
+                _ONE_TEST,
+            ),
+        ]
+    },
+):
     """Where the images are and how they are read."""
 
     train: Images
@@ -55,8 +84,12 @@ class Data(Model):
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
 
-    Chosen by the seed, the same for any number of workers.
+    Chosen by the seed, of each class alike, the same for any number of workers.
     """
+    test_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    """Share of the training images held out for the evaluation after training, chosen likewise."""
+    class_weights: ClassWeights = ClassWeights.NONE
+    """How much the classes weigh in the loss of training."""
     image_size: Annotated[
         list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)
     ]
@@ -68,4 +101,12 @@ class Data(Model):
     def _gray_or_rgb(self) -> Self:
         if self.channels not in (1, 3):
             raise ValueError(f"channels: {self.channels} is not 1 (grayscale) or 3 (RGB)")
+        return self
+
+    @model_validator(mode="after")
+    def _splits_fit(self) -> Self:
+        if (self.test is not None and self.test_split) or (
+            self.test_split + self.validation_split >= 1
+        ):
+            raise ValueError(_ONE_TEST)
         return self
