@@ -9,7 +9,8 @@ preprocessing layers of Keras), `decode-only` (`tf.data` that reads and decodes,
 else). Case `packed`: the same from what `kubefit data pack` wrote; its baseline is our
 `jpeg-folder`.
 
-Every variant has a process of its own; they take turns, one at a time. Decoded images are not kept.
+Every variant has a process of its own; they take turns, and all but one are stopped, so that none
+fills its buffers in the turn of another. Decoded images are not kept.
 Prints one JSON object per baseline; `ratio` says how many times faster ours is (median of the
 rounds), `images_per_second` is ours and `baseline_images_per_second` the other's.
 """
@@ -17,6 +18,7 @@ rounds), `images_per_second` is ours and `baseline_images_per_second` the other'
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -106,12 +108,16 @@ def measure(case: str, folder: Path, rounds: int, images: int) -> Iterator[dict[
     try:
         for server in servers.values():
             ask(server, BATCH)
+            server.send_signal(signal.SIGSTOP)
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
             for name, server in servers.items():
+                server.send_signal(signal.SIGCONT)
                 seconds[name].append(ask(server, images))
+                server.send_signal(signal.SIGSTOP)
     finally:
         for server in servers.values():
+            server.send_signal(signal.SIGCONT)
             server.stdin.close()
             server.wait()
     for baseline in BASELINES[case]:
@@ -139,8 +145,7 @@ def serve(variant: str, folder: str) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     stream = VARIANTS[variant](Path(folder))
     for line in sys.stdin:
-        # First what was made ahead since the last turn; it fills again in the first part of the
-        # next variant's turn, which is not timed either.
+        # First what was made ahead at the end of the last turn.
         take(stream, _AHEAD)
         begun = time.perf_counter()
         take(stream, int(line))
