@@ -93,8 +93,11 @@ def test_every_chore_that_a_page_names_exists() -> None:
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
     page = (ROOT / "docs/command-line.md").read_text()
-    documented = set(re.findall(r"`kubefit ([a-z]+)", page))
-    assert documented == {command.name for command in app.registered_commands}
+    documented = set(re.findall(r"`kubefit ([a-z]+(?: [a-z-]+)?)", page))
+    commands = {command.name for command in app.registered_commands}
+    for group in app.registered_groups:
+        commands |= {f"{group.name} {one.name}" for one in group.typer_instance.registered_commands}
+    assert documented == commands
 
 
 def test_exit_codes_of_the_command_are_documented() -> None:

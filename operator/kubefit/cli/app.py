@@ -4,6 +4,7 @@ import typer
 from typer.core import TyperGroup
 
 from kubefit.cli import (
+    data,
     delete,
     get,
     listing,
@@ -50,6 +51,7 @@ def _kubefit() -> None:
 
 app.command("run")(run.run)
 app.command("validate")(validate.validate)
+app.add_typer(data.app, name="data")
 app.command("submit")(submit.submit)
 app.command("watch")(watch.watch)
 app.command("logs")(logs.logs)

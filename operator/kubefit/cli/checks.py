@@ -100,4 +100,4 @@ def _paths(recipe: Recipe) -> list[str]:
 
 
 def _path(images: Images) -> str:
-    return images.folder or images.npz or ""
+    return images.folder or images.manifest or images.packed or images.npz or ""

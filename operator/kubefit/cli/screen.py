@@ -4,9 +4,9 @@ On a terminal progress is one moving line; elsewhere one plain line per epoch. C
 are left out where the terminal or `NO_COLOR` asks for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,9 +17,12 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import track as rich_track
 from rich.table import Table
 
 from kubefit.cli.progress import Snapshot
+
+_T = TypeVar("_T")
 
 
 def _stdout() -> Console:
@@ -77,6 +80,14 @@ def numbers(logs: Mapping[str, float]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.3g}"
+
+
+def track(items: Iterable[_T], total: int, *, doing: str) -> Iterable[_T]:
+    """The same items; on a terminal with a bar that moves as they are taken."""
+    console = _stderr()
+    if not console.is_terminal:
+        return items
+    return rich_track(items, doing, total, console=console, transient=True)
 
 
 class Screen(Protocol):

@@ -53,9 +53,34 @@ def scenario_validation(directory):
     return trained(whole, directory)
 
 
+def scenario_weighted(directory):
+    whole = recipe(PLAIN)
+    whole["data"].update(validationSplit=0.2, testSplit=0.2, classWeights="balanced")
+    del whole["data"]["test"]
+    return trained(whole, directory)
+
+
 def scenario_augmented(directory):
     whole = recipe(PLAIN)
-    whole["augmentation"] = {"flip": "both", "rotation": 20, "zoom": 0.2, "contrast": 0.3}
+    whole["augmentation"] = {
+        "flip": "both",
+        "rotation": 20,
+        "shear": 5,
+        "zoom": 0.2,
+        "translation": 0.1,
+        "resizedCrop": {"minArea": 0.8},
+        "brightness": 0.1,
+        "contrast": 0.3,
+        "blur": 0.5,
+        "erasing": 0.3,
+        "randAugment": {"operations": 2},
+    }
+    return trained(whole, directory)
+
+
+def scenario_mixed(directory):
+    whole = recipe(PLAIN)
+    whole["augmentation"] = {"mixUp": 0.4, "cutMix": 1.0, "labelSmoothing": 0.1, "flip": "both"}
     return trained(whole, directory)
 
 
@@ -81,7 +106,7 @@ def trained(whole, directory):
 def write_archive(volume):
     """The upper left pixel of image i is i + 1."""
     volume.mkdir(exist_ok=True)
-    labels = np.arange(SAMPLES) % 3
+    labels = np.arange(SAMPLES) % 4 % 3
     noise = np.random.default_rng(0).integers(0, 100, (SAMPLES, 8, 8))
     images = (noise + 60 * labels[:, None, None]).astype(np.uint8)
     images[:, 0, 0] = np.arange(SAMPLES) + 1

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.train
 
 SCENARIOS = Path(__file__).with_name("scenarios.py")
 SAMPLES, EPOCHS, STEPS = 37, 3, 5
-EXACT = ["plain", "steps", "short_last_batch", "validation", "augmented"]
+GROUPS = (1, 2, 3)
+EXACT = ["plain", "steps", "short_last_batch", "validation", "augmented", "mixed", "weighted"]
 """Scenarios whose numbers do not depend on how a batch is cut; batch statistics do."""
 
 Results = dict[int, list[dict[str, Any]]]
@@ -19,7 +20,7 @@ Results = dict[int, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def results(worker_group: Callable[..., list[dict[str, Any]]]) -> Results:
-    return {workers: worker_group(SCENARIOS, workers=workers) for workers in (1, 2)}
+    return {workers: worker_group(SCENARIOS, workers=workers) for workers in GROUPS}
 
 
 def epochs_of(worker: dict[str, Any]) -> list[list[list[int]]]:
@@ -29,7 +30,7 @@ def epochs_of(worker: dict[str, Any]) -> list[list[list[int]]]:
 @pytest.mark.parametrize("scenario", EXACT)
 def test_losses_of_every_epoch_are_those_of_one_worker(results: Results, scenario: str) -> None:
     alone = results[1][0][scenario]["history"]
-    for worker in results[2]:
+    for worker in results[2] + results[3]:
         history = worker[scenario]["history"]
         assert set(history) == set(alone)
         for name, values in alone.items():
@@ -40,7 +41,7 @@ def test_losses_of_every_epoch_are_those_of_one_worker(results: Results, scenari
 def test_evaluation_is_that_of_one_worker(results: Results, scenario: str) -> None:
     alone = results[1][0][scenario]["evaluation"]
     assert set(alone) == {"loss", "accuracy"}
-    for worker in results[2]:
+    for worker in results[2] + results[3]:
         for name, value in alone.items():
             found = worker[scenario]["evaluation"][name]
             np.testing.assert_allclose(found, value, rtol=1e-4, err_msg=name)
@@ -48,16 +49,19 @@ def test_evaluation_is_that_of_one_worker(results: Results, scenario: str) -> No
 
 @pytest.mark.parametrize("scenario", [*EXACT, "batch_norm"])
 def test_weights_are_identical_on_all_workers(results: Results, scenario: str) -> None:
-    first, second = (worker[scenario]["weights"] for worker in results[2])
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for workers in (2, 3):
+        first, *others = (worker[scenario]["weights"] for worker in results[workers])
+        for weights in others:
+            for one, other in zip(first, weights, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("scenario", EXACT)
 def test_weights_are_those_of_one_worker(results: Results, scenario: str) -> None:
-    alone, together = (results[workers][0][scenario]["weights"] for workers in (1, 2))
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+    alone, *groups = (results[workers][0][scenario]["weights"] for workers in GROUPS)
+    for weights in groups:
+        for one, other in zip(alone, weights, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
 
 
 def test_training_lowers_the_loss(results: Results) -> None:
@@ -65,7 +69,7 @@ def test_training_lowers_the_loss(results: Results) -> None:
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", GROUPS)
 def test_each_sample_is_seen_exactly_once_an_epoch(results: Results, workers: int) -> None:
     group = [epochs_of(worker["plain"]) for worker in results[workers]]
     for epoch in range(EPOCHS):
@@ -75,10 +79,11 @@ def test_each_sample_is_seen_exactly_once_an_epoch(results: Results, workers: in
 
 def test_every_step_has_the_samples_of_one_worker(results: Results) -> None:
     alone = results[1][0]["plain"]["seen"]
-    first, second = (worker["plain"]["seen"] for worker in results[2])
-    assert len(alone) == len(first) == len(second) == EPOCHS * STEPS
-    for one, left, right in zip(alone, first, second, strict=True):
-        assert sorted(one) == sorted(left + right)
+    for workers in (2, 3):
+        group = [worker["plain"]["seen"] for worker in results[workers]]
+        assert len(alone) == EPOCHS * STEPS
+        for one, *parts in zip(alone, *group, strict=True):
+            assert sorted(one) == sorted(i for part in parts for i in part)
 
 
 def test_epochs_of_given_steps_go_on_in_the_same_pass(results: Results) -> None:

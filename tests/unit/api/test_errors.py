@@ -67,7 +67,7 @@ REFUSALS: list[tuple[str, object, str]] = [
     (
         "spec.recipe.data.train.npz",
         "digits.npz",
-        "spec.recipe.data.train: set exactly one of folder and npz",
+        "spec.recipe.data.train: set exactly one of folder, manifest, packed and npz",
     ),
     (
         "spec.recipe.data.channels",

@@ -116,6 +116,7 @@ def spoiled(content: bytes, *, test: bool = False) -> Change:
         recipe["data"]["test" if test else "train"] = {"folder": "spoiled"}
         if not test:
             (volume / "spoiled" / "cats").mkdir()
+            Image.new("L", (4, 4)).save(volume / "spoiled" / "cats" / "good.png")
 
     return change
 
@@ -321,6 +322,37 @@ def test_one_class_is_too_few(volume: Path) -> None:
     said = preflight.check(config(volume, change=train(folder="alone")), 0)
     assert said is not None
     assert said.startswith("spec.recipe.data.train: 1 class ")
+
+
+def test_a_class_folder_without_images_is_no_class(volume: Path) -> None:
+    for file in (volume / "pets" / "dogs").iterdir():
+        file.unlink()
+    said = preflight.check(config(volume), 0)
+    assert said == (
+        "spec.recipe.data.train: only class 'cats' has images; a classifier needs two or more"
+    )
+
+
+@pytest.mark.parametrize("split", ["validationSplit", "testSplit"])
+def test_a_class_with_one_image_cannot_be_split(volume: Path, split: str) -> None:
+    for file in list((volume / "pets" / "dogs").iterdir())[1:]:
+        file.unlink()
+    assert preflight.check(config(volume), 0) is None
+    bad = config(volume, change=lambda recipe, _: recipe["data"].update({split: 0.2}))
+    said = preflight.check(bad, 0)
+    assert said is not None
+    assert said.startswith("spec.recipe.data.train: class 'dogs' has one image")
+
+
+def test_all_bad_files_are_named_together(volume: Path) -> None:
+    cats = volume / "pets" / "cats"
+    (cats / "0.png").write_bytes(b"")
+    (cats / "2.png").write_bytes(b"<html>")
+    said = preflight.check(config(volume, workers=1), 0)
+    assert said is not None
+    assert "cats/0.png cannot be read (the file is empty)" in said
+    assert "cats/2.png cannot be read (not PNG, JPEG, WEBP, BMP or GIF)" in said
+    assert said.endswith("replace them or take them out")
 
 
 def test_more_workers_than_images_are_refused(volume: Path) -> None:

@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
+from kubefit_trainer.images.randomness import Stream, permutation, uniforms
 from kubefit_trainer.recipe import order
 from kubefit_trainer.recipe.order import Shard
-from kubefit_trainer.recipe.randomness import Stream, permutation, uniforms
 
 
 def one_pass(shards: list[Shard], samples: np.ndarray, *, seed: int, batch: int, epoch: int):
@@ -82,12 +82,35 @@ def test_random_numbers_are_uniform_and_unrelated() -> None:
     assert np.abs(np.corrcoef(u.T) - np.eye(3)).max() < 0.06
 
 
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.25, 0.9])
-def test_validation_split_parts_the_samples(share: float) -> None:
-    parts = order.split(40, share, seed=2)
-    assert sorted([*parts.training, *parts.validation]) == list(range(40))
+LABELS = np.repeat(np.arange(3, dtype=np.int32), [4, 12, 24])
+
+
+@pytest.mark.parametrize("test", [0.0, 0.1])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.25, 0.8])
+def test_splits_part_the_samples(share: float, test: float) -> None:
+    parts = order.split(LABELS, validation=share, test=test, seed=2)
+    assert sorted([*parts.training, *parts.validation, *parts.test]) == list(range(40))
+    assert len(parts.test) == 40 * test
     assert len(parts.validation) == (0 if share == 0 else max(1, round(40 * share)))
-    assert list(parts.validation) == list(order.split(40, share, seed=2).validation)
+    again = order.split(LABELS, validation=share, test=test, seed=2)
+    assert list(parts.validation) == list(again.validation)
+
+
+def test_splits_take_of_each_class_as_its_size_demands() -> None:
+    parts = order.split(LABELS, validation=0.25, test=0.25, seed=2)
+    for samples in (parts.validation, parts.test):
+        assert np.bincount(LABELS[samples]).tolist() == [1, 3, 6]
+
+
+def test_the_last_sample_of_a_class_is_trained_on() -> None:
+    labels = np.array([0, 1, 2, 3], np.int32)
+    parts = order.split(labels, validation=0.5, test=0.0, seed=0)
+    assert parts.training.tolist() == [0, 1, 2, 3]
+
+
+def test_another_seed_is_another_split() -> None:
+    one, other = (order.split(LABELS, validation=0.3, test=0.0, seed=s) for s in (0, 1))
+    assert list(one.validation) != list(other.validation)
 
 
 def test_steps_per_epoch_go_on_where_the_last_epoch_ended() -> None:

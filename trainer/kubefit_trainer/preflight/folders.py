@@ -1,20 +1,63 @@
 """Images in class folders: lists names, decodes nothing."""
 
 import os
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from kubefit_trainer.failure import ConfigurationError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+
+
+class FileTable(Sequence[str]):
+    """Paths of many files in little memory: their names in one buffer, each folder once."""
+
+    def __init__(self) -> None:
+        """No files yet."""
+        self._names = bytearray()
+        self._ends = array("Q", [0])
+        self._folders: list[str] = []
+        self._first: list[int] = []
+        """Number of the first file of each folder."""
+
+    def extend(self, folder: str, names: Iterable[str]) -> None:
+        """Appends files of one folder."""
+        self._folders.append(folder)
+        self._first.append(len(self))
+        for name in names:
+            self._names += os.fsencode(name)
+            self._ends.append(len(self._names))
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """The path of a file, or those of several."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        folder = self._folders[bisect_right(self._first, index) - 1]
+        return (
+            f"{folder}/{os.fsdecode(bytes(self._names[self._ends[index] : self._ends[index + 1]]))}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledFiles:
     """Files of all classes, class after class, each by name; `labels[i]` belongs to `files[i]`."""
 
-    files: list[str]
-    labels: list[int]
+    files: FileTable
+    labels: "array[int]"
 
 
 def class_names(folder: Path, *, field: str) -> list[str]:
@@ -51,12 +94,12 @@ def index(folder: Path, classes: list[str], *, field: str) -> LabelledFiles:
             f"{field}: class folder {unknown[0]!r} of {folder} is not among the classes of the"
             " training images"
         )
-    files: list[str] = []
-    labels: list[int] = []
+    files, labels = FileTable(), array("i")
+    places = {name: place for place, name in enumerate(classes)}
     for name in present:
         found = sorted(_images(folder / name))
-        files += found
-        labels += [classes.index(name)] * len(found)
+        files.extend(str(folder / name), found)
+        labels.extend(array("i", [places[name]]) * len(found))
     if not files:
         raise ConfigurationError(
             f"{field}: {folder} has class folders but no image ({', '.join(SUFFIXES)}) in them"
@@ -67,7 +110,7 @@ def index(folder: Path, classes: list[str], *, field: str) -> LabelledFiles:
 def _images(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         return [
-            e.path
+            e.name
             for e in entries
             if e.name.lower().endswith(SUFFIXES) and not e.name.startswith(".") and e.is_file()
         ]

@@ -95,7 +95,9 @@ def _check_training(recipe: Recipe) -> None:
             raise ConfigurationError(
                 f"{field}.unfreeze: a network of blocks has no backbone to freeze; leave it out"
             )
-        if phase.early_stopping is not None and not recipe.data.validates:
+        # What a manifest holds for validation is known when it is read.
+        told = recipe.data.validates or recipe.data.train.manifest is not None
+        if phase.early_stopping is not None and not told:
             raise ConfigurationError(
                 f"{field}.earlyStopping: there are no images for validation; set"
                 " spec.recipe.data.validation or validationSplit"

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from kubefit.api.recipe import Data, Images, Recipe
+from kubefit.api.recipe import ClassWeights, Images, Recipe
+from kubefit_trainer.images import augment
 from kubefit_trainer.recipe import order, pipeline
 from kubefit_trainer.recipe.order import Shard
 from kubefit_trainer.recipe.sources import Source, open_source
@@ -19,6 +20,8 @@ class Chosen:
 
     source: Source
     samples: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+    """Weight in the loss of every sample of the source; None where all weigh the same."""
 
     def steps(self, recipe: Recipe) -> int:
         """Global batches in one pass."""
@@ -48,26 +51,63 @@ def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
 
     """
     data = recipe.data
-    source = open_source(data.train, data, volume=volume, field="spec.recipe.data.train")
-    parts = order.split(len(source.labels), data.validation_split, seed=recipe.training.seed)
+    needed = augment.needed(recipe.augmentation, (data.image_size[0], data.image_size[1]))
+    source = open_source(
+        data.train, data, volume=volume, field="spec.recipe.data.train", needed=needed
+    )
+    parts = _split(source, recipe)
     held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
     if data.validation is not None:
-        held = _whole(data.validation, data, volume, name="validation", classes=source.classes)
-    evaluation = held
+        held = _named(data.validation, recipe, volume, name="validation", classes=source.classes)
+    evaluation = Chosen(source=source, samples=parts.test) if len(parts.test) else held
     if data.test is not None:
-        evaluation = _whole(data.test, data, volume, name="test", classes=source.classes)
+        evaluation = _named(data.test, recipe, volume, name="test", classes=source.classes)
     return Inputs(
-        train=Chosen(source=source, samples=parts.training),
+        train=Chosen(
+            source=source,
+            samples=parts.training,
+            weights=_weights(source, parts.training, data.class_weights),
+        ),
         validation=held,
         evaluation=evaluation,
     )
 
 
-def _whole(images: Images, data: Data, volume: Path, *, name: str, classes: list[str]) -> Chosen:
+def _named(
+    images: Images, recipe: Recipe, volume: Path, *, name: str, classes: list[str]
+) -> Chosen:
+    """A set of its own: what a manifest gives that split, or else all of it."""
     source = open_source(
-        images, data, volume=volume, field=f"spec.recipe.data.{name}", classes=classes
+        images, recipe.data, volume=volume, field=f"spec.recipe.data.{name}", classes=classes
     )
-    return Chosen(source=source, samples=np.arange(len(source.labels)))
+    if source.splits is None:
+        return Chosen(source=source, samples=np.arange(len(source.labels)))
+    return Chosen(source=source, samples=getattr(_split(source, recipe), name))
+
+
+def _split(source: Source, recipe: Recipe) -> order.Split:
+    """The splits that a manifest gives, or else those that are drawn."""
+    data = recipe.data
+    if source.splits is not None:
+        train, validation, test = (np.flatnonzero(source.splits == part) for part in range(3))
+        return order.Split(training=train, validation=validation, test=test)
+    return order.split(
+        source.labels,
+        validation=data.validation_split,
+        test=data.test_split,
+        seed=recipe.training.seed,
+    )
+
+
+def _weights(
+    source: Source, training: NDArray[np.int64], wanted: ClassWeights
+) -> NDArray[np.float32] | None:
+    if wanted is ClassWeights.NONE:
+        return source.weights
+    counts = np.bincount(source.labels[training], minlength=len(source.classes))
+    of_class = len(training) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    balanced = of_class[source.labels].astype(np.float32)
+    return balanced if source.weights is None else balanced * source.weights
 
 
 def training_dataset(
@@ -76,7 +116,11 @@ def training_dataset(
     """Endless augmented batches of every worker, in the order of (seed, pass)."""
     return strategy.distribute_datasets_from_function(
         lambda context: pipeline.training_batches(
-            chosen.source, chosen.samples, recipe, shard=_shard(context)
+            chosen.source,
+            chosen.samples,
+            recipe,
+            shard=_shard(context),
+            weights=chosen.weights,
         )
     )
 

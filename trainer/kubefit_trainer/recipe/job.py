@@ -19,7 +19,7 @@ from kubefit_trainer import keras_multiworker
 from kubefit_trainer.callbacks import progress
 from kubefit_trainer.export import saved
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.recipe import backbones, network, pretrained, range_test
+from kubefit_trainer.recipe import backbones, network, pipeline, pretrained, range_test
 from kubefit_trainer.recipe.epoch_log import EpochLog
 from kubefit_trainer.recipe.inputs import (
     Chosen,
@@ -30,7 +30,6 @@ from kubefit_trainer.recipe.inputs import (
 )
 from kubefit_trainer.recipe.pretrained import Pretrained
 from kubefit_trainer.recipe.schedules import Rate
-from kubefit_trainer.recipe.sources import explain_unreadable
 from kubefit_trainer.recipe.watching import AverageWeights, Plateau, StopEarly
 
 _EXPORT_SAMPLES = 8
@@ -64,12 +63,12 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
     record(recipe)
     model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
     callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
-    with _unreadable_explained(recipe, inputs):
+    with _unreadable_explained(inputs):
         fit(model, recipe, inputs, strategy=strategy, callbacks=callbacks, record=record)
         if inputs.evaluation is not None:
             evaluate(model, recipe, inputs.evaluation, strategy=strategy)
     if rank == 0:
-        _export(network.for_export(model, recipe), inputs.train, Path(files.export))
+        _export(network.for_export(model, recipe), recipe, inputs.train, Path(files.export))
 
 
 def build(
@@ -230,17 +229,17 @@ def _chief_callbacks(
 
 
 @contextmanager
-def _unreadable_explained(recipe: Recipe, inputs: Inputs) -> Iterator[None]:
-    """Names the image file behind an error of TensorFlow's decoder."""
+def _unreadable_explained(inputs: Inputs) -> Iterator[None]:
+    """Says what was wrong with an image, instead of TensorFlow's account of it."""
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+    except tf.errors.InvalidArgumentError as error:
         for source in inputs.sources():
-            explain_unreadable(source, recipe.data, cause=error)
+            for failure in source.failures:
+                raise failure from error
         raise
 
 
-def _export(model: keras.Model, train: Chosen, folder: Path) -> None:
-    load = tf.function(train.source.load)
-    samples = load(tf.constant(train.samples[:_EXPORT_SAMPLES])).numpy().astype(np.float32)
-    saved.save(model, folder, classes=train.source.classes, samples=samples)
+def _export(model: keras.Model, recipe: Recipe, train: Chosen, folder: Path) -> None:
+    samples = pipeline.pixels(train.source, train.samples[:_EXPORT_SAMPLES], recipe)
+    saved.save(model, folder, classes=train.source.classes, samples=samples.astype(np.float32))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import keras
 
 from kubefit.api.recipe import Block, Loss, Optimizer, Output, Phase, Precision, Recipe
-from kubefit_trainer.recipe import backbones, optimizers, precision, unfreezing
+from kubefit_trainer.recipe import backbones, optimizers, precision, targets, unfreezing
 from kubefit_trainer.recipe.schedules import Rate
 
 
@@ -100,16 +100,16 @@ def _layer(block: Block) -> keras.layers.Layer:
 
 def _compile(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> None:
     binary = recipe.model.output is Output.SIGMOID
-    binary = binary or recipe.training.loss is Loss.BINARY_CROSSENTROPY
+    if binary or recipe.training.loss is Loss.BINARY_CROSSENTROPY:
+        loss, accuracy = keras.losses.BinaryCrossentropy(), keras.metrics.BinaryAccuracy
+    elif targets.are_shares(recipe.augmentation):
+        loss, accuracy = keras.losses.CategoricalCrossentropy(), keras.metrics.CategoricalAccuracy
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        accuracy = keras.metrics.SparseCategoricalAccuracy
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.BinaryCrossentropy()
-        if binary
-        else keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[
-            keras.metrics.BinaryAccuracy(name="accuracy")
-            if binary
-            else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        ],
+        loss=loss,
+        metrics=[accuracy(name="accuracy")],
         jit_compile=False,
     )

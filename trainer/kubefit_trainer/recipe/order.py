@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kubefit_trainer.images.randomness import Stream, permutation
 from kubefit_trainer.preflight.counts import held_out
-from kubefit_trainer.recipe.randomness import Stream, permutation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,28 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Samples for training and for validation, each in ascending order."""
+    """Samples for training, validation and the final test, each in ascending order."""
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
+    test: NDArray[np.int64]
 
 
-def split(samples: int, share: float, *, seed: int) -> Split:
-    """Holds out that share of the samples for validation, chosen by the seed."""
-    held = held_out(samples, share)
-    order = permutation(samples, Stream.SPLIT, seed=seed, epoch=0)
-    return Split(training=np.sort(order[held:]), validation=np.sort(order[:held]))
+def split(labels: NDArray[np.int32], *, validation: float, test: float, seed: int) -> Split:
+    """Holds out these shares of each class, chosen by the seed."""
+    order = permutation(len(labels), Stream.SPLIT, seed=seed, epoch=0)
+    by_class = [order[labels[order] == label] for label in range(labels.max(initial=-1) + 1)]
+    counts = [len(samples) for samples in by_class]
+    tested = held_out(counts, test)
+    left = [count - taken for count, taken in zip(counts, tested, strict=True)]
+    # A share of all samples, the tested ones included.
+    validated = held_out(left, validation / (1.0 - test))
+    parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
+    for samples, first, second in zip(by_class, tested, validated, strict=True):
+        for part, cut in zip(parts, np.split(samples, [first, first + second]), strict=True):
+            part.append(cut)
+    tests, validations, training = (np.sort(np.concatenate(part)) for part in parts)
+    return Split(training=training, validation=validations, test=tests)
 
 
 def steps(samples: int, global_batch: int) -> int:

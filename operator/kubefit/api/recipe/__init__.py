@@ -4,11 +4,14 @@ Models, and `resolve`, which writes out what a recipe leaves to its preset;
 `kubefit_trainer.recipe` carries them out.
 """
 
+from typing import Self
+
+from pydantic import model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kubefit.api.base import Model
-from kubefit.api.recipe.augmentation import Augmentation, Flip
-from kubefit.api.recipe.data import Data, Images
+from kubefit.api.base import Model, rule
+from kubefit.api.recipe.augmentation import Augmentation, Fill, Flip, RandAugment, ResizedCrop
+from kubefit.api.recipe.data import ClassWeights, Data, Images
 from kubefit.api.recipe.model import (
     BLOCK_KINDS,
     Activation,
@@ -40,8 +43,10 @@ __all__ = [
     "Augmentation",
     "Backbone",
     "Block",
+    "ClassWeights",
     "Data",
     "EarlyStopping",
+    "Fill",
     "Flip",
     "Images",
     "Loss",
@@ -53,7 +58,9 @@ __all__ = [
     "Preprocessing",
     "Preset",
     "PretrainedBackbone",
+    "RandAugment",
     "Recipe",
+    "ResizedCrop",
     "Schedule",
     "ScheduleKind",
     "Training",
@@ -62,7 +69,30 @@ __all__ = [
 ]
 
 
-class Recipe(Model):
+_SHARES = (
+    "augmentation.mixUp, cutMix and labelSmoothing need model.output softmax, which does for two"
+    " classes too"
+)
+_COLOUR = "augmentation.saturation, hue and grayscale need data.channels 3"
+
+
+class Recipe(
+    Model,
+    json_schema_extra={
+        "x-kubernetes-validations": [
+            rule(
+                "self.model.output != 'sigmoid' || (self.augmentation.mixUp == 0.0 &&"
+                " self.augmentation.cutMix == 0.0 && self.augmentation.labelSmoothing == 0.0)",
+                _SHARES,
+            ),
+            rule(
+                "self.data.channels == 3 || (self.augmentation.saturation == 0.0 &&"
+                " self.augmentation.hue == 0.0 && self.augmentation.grayscale == 0.0)",
+                _COLOUR,
+            ),
+        ]
+    },
+):
     """Image classification described in data, no code."""
 
     preset: Preset | SkipJsonSchema[None] = None
@@ -71,3 +101,14 @@ class Recipe(Model):
     model: ModelSpec
     augmentation: Augmentation = Augmentation()
     training: Training
+
+    @model_validator(mode="after")
+    def _augmentation_fits(self) -> Self:
+        changes = self.augmentation
+        if self.model.output is Output.SIGMOID and (
+            changes.mix_up or changes.cut_mix or changes.label_smoothing
+        ):
+            raise ValueError(_SHARES)
+        if self.data.channels != 3 and (changes.saturation or changes.hue or changes.grayscale):
+            raise ValueError(_COLOUR)
+        return self

@@ -1,5 +1,6 @@
 """`spec.recipe.data`: where the samples are and how they are read."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -7,12 +8,18 @@ from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Model, rule
 
+_ONE_SOURCE = "set exactly one of folder, manifest, packed and npz"
+
 
 class Images(
     Model,
     json_schema_extra={
         "x-kubernetes-validations": [
-            rule("has(self.folder) != has(self.npz)", "set exactly one of folder and npz"),
+            rule(
+                "[has(self.folder), has(self.manifest), has(self.packed), has(self.npz)]"
+                ".filter(x, x).size() == 1",
+                _ONE_SOURCE,
+            ),
         ]
     },
 ):
@@ -22,7 +29,14 @@ class Images(
     """
 
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Folder with one sub-folder of PNG, JPEG, BMP or GIF images per class, sorted by name."""
+    """Folder with a sub-folder of PNG, JPEG, WebP, BMP or GIF images per class, sorted by name."""
+    manifest: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """CSV file with the columns path (relative to the file's folder) and label.
+
+    Optional columns: split (train, validation or test) and weight (of the image in the loss).
+    """
+    packed: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """Folder that `kubefit data pack` wrote."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """NumPy archive: uint8 images (N, height, width[, channels]) and labels (N,)."""
     images_key: Annotated[str, Field(min_length=1)] = "x"
@@ -32,19 +46,36 @@ class Images(
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.folder is None) == (self.npz is None):
-            raise ValueError("set exactly one of folder and npz")
+        given = [self.folder, self.manifest, self.packed, self.npz]
+        if sum(source is not None for source in given) != 1:
+            raise ValueError(_ONE_SOURCE)
         return self
 
 
 _ONE_VALIDATION = "set validation or validationSplit, not both"
 
 
+class ClassWeights(StrEnum):
+    """How much the classes weigh in the loss."""
+
+    NONE = "none"
+    BALANCED = "balanced"
+    """Inversely to the number of training images of each class; the mean weight is 1."""
+
+
+_ONE_TEST = "set at most one of test and testSplit, and leave something to train on"
+
+
 class Data(
     Model,
     json_schema_extra={
         "x-kubernetes-validations": [
-            rule("!has(self.validation) || self.validationSplit == 0.0", _ONE_VALIDATION)
+            rule("!has(self.validation) || self.validationSplit == 0.0", _ONE_VALIDATION),
+            rule(
+                "(!has(self.test) || self.testSplit == 0.0) &&"
+                " self.testSplit + self.validationSplit < 1.0",
+                _ONE_TEST,
+            ),
         ]
     },
 ):
@@ -59,8 +90,12 @@ class Data(
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
 
-    Chosen by the seed, the same for any number of workers.
+    Chosen by the seed, of each class alike, the same for any number of workers.
     """
+    test_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    """Share of the training images held out for the evaluation after training, chosen likewise."""
+    class_weights: ClassWeights = ClassWeights.NONE
+    """How much the classes weigh in the loss of training."""
     image_size: Annotated[
         list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)
     ]
@@ -74,6 +109,14 @@ class Data(
             raise ValueError(f"channels: {self.channels} is not 1 (grayscale) or 3 (RGB)")
         if self.validation is not None and self.validation_split > 0:
             raise ValueError(_ONE_VALIDATION)
+        return self
+
+    @model_validator(mode="after")
+    def _splits_fit(self) -> Self:
+        if (self.test is not None and self.test_split) or (
+            self.test_split + self.validation_split >= 1
+        ):
+            raise ValueError(_ONE_TEST)
         return self
 
     @property

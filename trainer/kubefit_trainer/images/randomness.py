@@ -18,6 +18,8 @@ class Stream(IntEnum):
     SPLIT = 1
     ORDER = 2
     AUGMENTATION = 3
+    RAND_AUGMENT = 4
+    BETA = 5
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

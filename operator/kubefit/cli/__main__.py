@@ -1,0 +1,5 @@
+"""`python -m kubefit.cli` is the command `kubefit`."""
+
+from kubefit.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Pictures in NumPy and OpenCV: decoding, augmentation, packing. Never imports TensorFlow."""
