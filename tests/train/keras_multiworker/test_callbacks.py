@@ -9,16 +9,6 @@ pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_callbacks.py")
 
 
-@pytest.fixture(scope="module")
-def one(worker_group):
-    return worker_group(SCENARIOS, workers=1)[0]
-
-
-@pytest.fixture(scope="module", params=[2, 3])
-def many(request, worker_group):
-    return worker_group(SCENARIOS, workers=request.param)
-
-
 def test_user_callbacks_read_the_logs_of_one_process(one, many):
     for rank in many:
         assert len(rank["logs"]["seen"]) == len(one["logs"]["seen"])

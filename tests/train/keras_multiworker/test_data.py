@@ -9,16 +9,6 @@ pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_data.py")
 
 
-@pytest.fixture(scope="module")
-def one(worker_group):
-    return worker_group(SCENARIOS, workers=1)[0]
-
-
-@pytest.fixture(scope="module", params=[2, 3])
-def many(request, worker_group):
-    return worker_group(SCENARIOS, workers=request.param)
-
-
 def assert_same(single, workers):
     for worker in workers:
         for name, values in single["logs"].items():

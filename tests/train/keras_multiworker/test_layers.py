@@ -20,16 +20,6 @@ AUGMENTATIONS = (
 )
 
 
-@pytest.fixture(scope="module")
-def one(worker_group):
-    return worker_group(SCENARIOS, workers=1)[0]
-
-
-@pytest.fixture(scope="module", params=[2, 3])
-def many(request, worker_group):
-    return worker_group(SCENARIOS, workers=request.param)
-
-
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_augmentation_differs_between_ranks_and_repeats_from_the_seed(one, many, name):
     for rank in many:

@@ -9,16 +9,6 @@ pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_saving.py")
 
 
-@pytest.fixture(scope="module")
-def one(worker_group):
-    return worker_group(SCENARIOS, workers=1)[0]
-
-
-@pytest.fixture(scope="module", params=[2, 3])
-def many(request, worker_group):
-    return worker_group(SCENARIOS, workers=request.param)
-
-
 def assert_same_weights(a, b, **tolerance):
     for left, right in zip(a, b, strict=True):
         np.testing.assert_allclose(left, right, **{"rtol": 0, "atol": 0, **tolerance})
