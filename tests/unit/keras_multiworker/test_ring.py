@@ -135,6 +135,20 @@ def test_workers_at_different_places_of_their_programs_are_told_so():
         assert "the same program" in str(outcome)
 
 
+def test_after_a_failure_neither_neighbour_reads_what_was_on_its_way():
+    def work(ring: Ring, rank: int) -> list[str]:
+        errors = []
+        for size in (4 + rank, 4):
+            try:
+                ring.all_sum([np.ones(size, np.float32)])
+            except (DifferentProgramError, WorkerLostError) as error:
+                errors.append(type(error).__name__)
+        return errors
+
+    for errors in together(make_rings(2), work):
+        assert errors[1] == "WorkerLostError"
+
+
 def test_a_silent_neighbour_is_asked_about():
     class LostError(Exception):
         """What the check finds."""

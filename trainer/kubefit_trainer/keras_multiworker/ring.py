@@ -7,6 +7,7 @@ and once more so that every worker gets the sum; all of it is one stream of piec
 as soon as it is there. So every worker has the same sums to the last bit.
 """
 
+import contextlib
 import itertools
 import select
 import socket
@@ -96,6 +97,16 @@ class Ring:
             DifferentProgramError: a neighbour sums other arrays.
 
         """
+        try:
+            return self._all_sum(arrays, halves)
+        except BaseException:
+            # Half a sum is on its way: the next worker may not take what follows for its rest. It
+            # ends too, and so the end goes round.
+            with contextlib.suppress(OSError):
+                self._outgoing.shutdown(socket.SHUT_WR)
+            raise
+
+    def _all_sum(self, arrays: Sequence[Floats], halves: bool) -> list[Floats]:
         sums = [self._memory.array(array.size) for array in arrays]
         segments = cut([array.size for array in arrays], self._workers)
         wire = (_Halves if halves else _Exact)(arrays, sums)
