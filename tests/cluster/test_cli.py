@@ -28,6 +28,7 @@ model.fit(x, y, batch_size=16, epochs=100, verbose=0)
 model.evaluate(x, y, verbose=0)
 print("goodbye")
 """
+Start = Callable[..., "subprocess.Popen[str]"]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -39,19 +40,34 @@ def namespace(cluster, operator) -> Iterator[str]:
 
 
 @pytest.fixture
-def kubefit(cluster, namespace) -> Command:
-    """Runs the command against the cluster, in the namespace of these tests."""
+def start(cluster, namespace) -> Start:
+    """Starts the command against the cluster, in the namespace of these tests."""
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def begin(*arguments: str) -> "subprocess.Popen[str]":
         options = ["--kubeconfig", str(cluster.kubeconfig), "-n", namespace]
         environment = {**os.environ, "NO_COLOR": "1"}
         command = [KUBEFIT, *arguments, *options]
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    return begin
+
+
+@pytest.fixture
+def kubefit(start) -> Command:
+    """Runs the command to its end."""
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        process = start(*arguments)
+        stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     return run
 
 
-def _manifest(folder: Path, name: str, source: str, *, workers: int = 2) -> str:
+def _manifest(
+    folder: Path, name: str, source: str, *, workers: int = 2, **more: dict[str, Any]
+) -> str:
     document: dict[str, Any] = {
         "apiVersion": "kubefit.dev/v1alpha1",
         "kind": "TrainingJob",
@@ -60,6 +76,7 @@ def _manifest(folder: Path, name: str, source: str, *, workers: int = 2) -> str:
             "workers": workers,
             "storage": {"create": {"size": "100Mi", "accessMode": "ReadWriteOnce"}},
             "script": {"inline": source},
+            **more,
         },
     }
     file = folder / f"{name}.yaml"
@@ -96,13 +113,19 @@ def test_a_job_is_submitted_watched_read_listed_and_deleted(
     assert f"there is no TrainingJob trains in namespace {NAMESPACE}" in gone.stderr
 
 
-def test_logs_follow_from_before_the_start_to_the_end(kubefit: Command, tmp_path: Path) -> None:
-    submitted = kubefit("submit", _manifest(tmp_path, "followed", TRAINS))
+def test_logs_follow_from_before_the_start_to_the_end(
+    kubefit: Command, start: Start, cluster, tmp_path: Path
+) -> None:
+    manifest = _manifest(tmp_path, "followed", TRAINS, runPolicy={"suspend": True})
+    submitted = kubefit("submit", manifest)
     assert submitted.returncode == 0, submitted.stderr
-    followed = kubefit("logs", "followed", "-f")
-    assert followed.returncode == 0, followed.stderr
-    assert "waiting for workers: " in followed.stderr
-    lines = followed.stdout.splitlines()
+    following = start("logs", "followed", "-f")
+    assert "waiting for workers: " in following.stderr.readline()
+    resumed = json.dumps({"spec": {"runPolicy": {"suspend": False}}})
+    cluster.kubectl("patch", "tj", "followed", "-n", NAMESPACE, "--type=merge", "-p", resumed)
+    stdout, stderr = following.communicate()
+    assert following.returncode == 0, stderr
+    lines = stdout.splitlines()
     for rank in (0, 1):
         assert lines.count(f"worker-{rank} | goodbye") == 1
 

@@ -131,7 +131,7 @@ BAD: dict[str, tuple[str, object, str, str]] = {
         "spec.recipe.model",
         {"backbone": {"name": "ResNet9000"}},
         "spec.recipe.model.backbone.name:",
-        'Unsupported value: "ResNet9000": supported values: "ConvNeXtTiny"',
+        'Unsupported value: "ResNet9000": supported values: "ConvNeXtBase"',
     ),
     "blocks and a backbone": (
         "spec.recipe.model.backbone",

@@ -24,7 +24,7 @@ _LOST = (
 )
 _OF_PEERS = re.compile(
     r"ollective|oordination|/job:worker|heartbeat|arrier|onnection (reset|refused)|ocket closed"
-    r"|failed to connect|GRPC|RPC|unhealthy|peer|WorkerLostError",
+    r"|failed to connect|GRPC|RPC|unhealthy|peer",
 )
 _REPORTED = re.compile(
     r"Error reported from /job:worker(?:/replica:0)?/task:(\d+): (.+?)(?: \[|$)", re.M
@@ -33,6 +33,9 @@ _REPORTED = re.compile(
 _SILENT = "tasks are unhealthy"
 _TASK = re.compile(r"/job:worker/replica:0/task:(\d+)")
 _GONE = re.compile(r"has lost (?:its connection to|contact with) worker (\d+)")
+_OF_PYTHON = "Traceback (most recent call last)"
+"""In the text of an error that Python code raised inside of a TensorFlow function."""
+_DIFFERENT = re.compile(r"DifferentProgramError: (.+)")
 _OUT_OF_STEP = re.compile(r"Collective instance \d+ expected type")
 _DIFFERENT_PLACES = (
     "the workers were at different places of the program: every worker must build, fit, evaluate"
@@ -96,6 +99,9 @@ def _meaning(
             return ExitCode.PEER_LOST, _shortened(str(link))
         if workers > 1 and _OUT_OF_STEP.search(str(link)) and isinstance(link, _LOST):
             return ExitCode.USER_ERROR, _DIFFERENT_PLACES
+        different = isinstance(link, tf.errors.UnknownError) and _DIFFERENT.search(str(link))
+        if different:
+            return ExitCode.USER_ERROR, _shortened(different[1])
         if workers > 1 and _lost_a_peer(link):
             return ExitCode.PEER_LOST, _lost(str(link), rank=rank)
     if isinstance(error, KeyboardInterrupt):
@@ -126,7 +132,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _lost_a_peer(error: BaseException) -> bool:
     text = str(error)
-    return isinstance(error, _LOST) and _PORT not in text and bool(_OF_PEERS.search(text))
+    if not isinstance(error, _LOST) or _PORT in text:
+        return False
+    if isinstance(error, tf.errors.UnknownError) and _OF_PYTHON in text:
+        return "WorkerLostError: " in text
+    return "WorkerLostError: " in text or bool(_OF_PEERS.search(text))
 
 
 def _lost(text: str, *, rank: int) -> str:

@@ -63,6 +63,7 @@ def _keras() -> Loaded:
         explained={
             WrongKerasError: ExitCode.USER_ERROR,
             keras_multiworker.PeerFailedError: ExitCode.PEER_LOST,
+            keras_multiworker.WorkerLostError: ExitCode.PEER_LOST,
             keras_multiworker.MultiWorkerError: ExitCode.USER_ERROR,
         },
     )

@@ -22,6 +22,12 @@ def test_every_worker_shows_the_failure_of_the_one_that_failed(failing_group, sc
     assert "UnavailableError" not in other
 
 
+def test_a_worker_that_leaves_in_the_middle_is_not_waited_for(failing_group):
+    codes, outputs = failing_group(SCENARIOS, workers=2, only="worker_leaves")
+    assert codes[0] not in (0, None), outputs
+    assert "worker 1 has ended while worker 0 waits for its gradients" in outputs[0]
+
+
 @pytest.mark.parametrize(("scenario", "frozen"), [("worker_freezes", 1), ("chief_freezes", 0)])
 def test_a_worker_that_freezes_ends_the_others(failing_group, scenario, frozen):
     codes, outputs = failing_group(SCENARIOS, workers=2, only=scenario)

@@ -115,7 +115,8 @@ def test_memory_of_a_result_that_is_gone_is_used_again():
 def test_a_lost_neighbour_is_named():
     def work(ring: Ring, rank: int) -> None:
         if rank == 1:
-            ring.close()
+            for connection in (ring._incoming, ring._outgoing):
+                connection.close()
             return
         ring.all_sum([np.ones(2_000_000, np.float32)])
 
@@ -123,6 +124,20 @@ def test_a_lost_neighbour_is_named():
     assert isinstance(outcomes[0], WorkerLostError)
     assert "lost its connection to worker 1" in str(outcomes[0])
     assert isinstance(outcomes[2], WorkerLostError)
+    assert "lost its connection to worker 1" in str(outcomes[2])
+
+
+def test_an_end_that_is_passed_on_is_not_taken_for_the_loss():
+    def work(ring: Ring, rank: int) -> None:
+        if rank == 1:
+            for connection in (ring._incoming, ring._outgoing):
+                connection.close()
+            return
+        ring.all_sum([np.ones(3, np.float32)])
+
+    outcomes = together(make_rings(3), work)
+    for rank in (0, 2):
+        assert "lost its connection to worker 1" in str(outcomes[rank])
 
 
 def test_workers_at_different_places_of_their_programs_are_told_so():

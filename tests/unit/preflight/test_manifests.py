@@ -90,6 +90,15 @@ def test_splits_and_weights_of_a_manifest_are_kept(tmp_path: Path) -> None:
     assert found.train.source.picture(5).pixels[0, 0, 0] == 5
 
 
+def test_a_manifest_without_images_of_a_wanted_split_is_named(tmp_path: Path) -> None:
+    opened(tmp_path)
+    rows = (tmp_path / "list.csv").read_text()
+    (tmp_path / "none.csv").write_text(rows.replace("validation", "train"))
+    said = r"spec.recipe.data.validation.manifest: none of its 8 images has the split validation"
+    with pytest.raises(ConfigurationError, match=said):
+        opened(tmp_path, validation={"manifest": "none.csv"})
+
+
 def test_balanced_classes_weigh_the_same_and_the_mean_weight_is_one(tmp_path: Path) -> None:
     weights = opened(tmp_path, classWeights="balanced").train.weights / np.arange(1, 9)
     labels = np.array([1, 0, 0, 1, 0, 0])

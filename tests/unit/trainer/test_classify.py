@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from kubefit.api.contract import ExitCode
-from kubefit_trainer import classify
+from kubefit.api.v1alpha1 import Runtime
+from kubefit_trainer import classify, runtimes
 from kubefit_trainer.keras_multiworker.errors import WorkerLostError
 
 
@@ -34,6 +35,35 @@ def test_a_lost_worker_is_no_fault_of_the_program(error: Exception, sentence: st
     assert failure is not None
     assert failure.exit_code == ExitCode.PEER_LOST
     assert failure.message == sentence
+
+
+def test_a_failure_of_the_program_that_reads_like_a_lost_worker_is_its_own():
+    text = "OSError: Connection reset by peer\nTraceback (most recent call last):\n  File ..."
+    error = tf.errors.UnknownError(None, None, text)
+    failure = classify.failure_of(error, rank=0, workers=3, program=None, label="", explained={})
+    assert failure is not None
+    assert failure.exit_code == ExitCode.USER_ERROR
+    assert "Connection reset by peer" in failure.message
+
+
+def test_workers_that_exchange_different_gradients_are_told_so():
+    sentence = "worker 1 is at its sum 3 of 9 numbers; all workers must run the same program"
+    text = f"Graph execution error:\n\nDifferentProgramError: {sentence}\nTraceback (most recent"
+    error = tf.errors.UnknownError(None, None, text)
+    failure = classify.failure_of(error, rank=0, workers=2, program=None, label="", explained={})
+    assert failure is not None
+    assert failure.exit_code == ExitCode.USER_ERROR
+    assert failure.message == sentence
+
+
+def test_a_lost_worker_is_so_outside_of_a_graph_too():
+    error = WorkerLostError("worker 0 has lost its connection to worker 1")
+    explained = runtimes.load(Runtime.KERAS).explained
+    failure = classify.failure_of(
+        error, rank=0, workers=2, program=None, label="", explained=explained
+    )
+    assert failure is not None
+    assert failure.exit_code == ExitCode.PEER_LOST
 
 
 def test_alone_there_is_nobody_to_lose():

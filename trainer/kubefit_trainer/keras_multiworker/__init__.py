@@ -23,6 +23,7 @@ from kubefit_trainer.keras_multiworker.errors import (
     PeerFailedError,
     UnsupportedProgramError,
     UnsupportedVersionError,
+    WorkerLostError,
 )
 from kubefit_trainer.keras_multiworker.failures import explain
 from kubefit_trainer.keras_multiworker.setup import (
@@ -43,6 +44,7 @@ __all__ = [
     "PeerFailedError",
     "UnsupportedProgramError",
     "UnsupportedVersionError",
+    "WorkerLostError",
     "barrier",
     "explain",
     "finish",

@@ -17,6 +17,7 @@ _KEY = "failure"
 _NONE = "none"
 _WATCH_SECONDS = 30 * 86400.0
 _LINGER_SECONDS = 5.0
+_LONGEST = 8000
 _SECONDARY = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -70,7 +71,8 @@ def explain(error: BaseException) -> BaseException:
         return error
     text = "".join(traceback.format_exception(error))
     try:
-        first = coordination.publish(_KEY, f"worker {cluster.member().rank} failed: {text}"[-8000:])
+        word = f"worker {cluster.member().rank} failed: {text[-_LONGEST:]}"
+        first = coordination.publish(_KEY, word)
         if first and cluster.member().chief:
             for rank in range(1, cluster.member().workers):
                 coordination.read(f"{_KEY}/heard/{rank}", _LINGER_SECONDS)

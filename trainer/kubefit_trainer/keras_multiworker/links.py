@@ -12,8 +12,8 @@ import secrets
 import socket
 import time
 
-from kubefit_trainer.keras_multiworker import cluster, coordination
-from kubefit_trainer.keras_multiworker.errors import MultiWorkerError
+from kubefit_trainer.keras_multiworker import cluster, coordination, meeting
+from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, MultiWorkerError
 from kubefit_trainer.keras_multiworker.ring import Ring
 
 TRANSPORT = "KERAS_MULTIWORKER_TRANSPORT"
@@ -58,14 +58,30 @@ def connect() -> None:
                 f"{TIMEOUT_SECONDS:.0f} s"
             )
         outgoing = _call(json.loads(told), rank=after)
-        incoming = _answer(listener, word, rank=(member.rank - 1) % member.workers)
+        try:
+            incoming = _answer(listener, word, rank=(member.rank - 1) % member.workers)
+        except BaseException:
+            outgoing.close()
+            raise
     _ring = Ring(
         rank=member.rank,
         workers=member.workers,
         incoming=incoming,
         outgoing=outgoing,
-        check=coordination.check,
+        check=_check,
     )
+
+
+def _check() -> None:
+    """Raises if the numbers that this worker waits for will never come."""
+    coordination.check()
+    member = cluster.member()
+    before = (member.rank - 1) % member.workers
+    if meeting.has_ended(before):
+        raise DifferentProgramError(
+            f"worker {before} has ended while worker {member.rank} waits for its gradients; all "
+            "workers must take the same steps"
+        )
 
 
 def _wanted() -> bool:

@@ -35,7 +35,7 @@ def globally(
     numbers = [tf.cast(one, tf.float32) for one in tree.flatten(outcome)] if custom else []
     named = _named(outcome, numbers)
     local = model.get_metrics_result() if custom else {}
-    own = [_is_own(name, value, local) for name, value in named]
+    own = [_is_own(name, value, local, step.rows) for name, value in named]
     weighted = [tf.math.multiply_no_nan(value, step.rows) for value in numbers]
     rows, agreed, *summed = _sum([step.rows, agreed, *parts, *own, *weighted], step.replicas)
     states = [
@@ -70,15 +70,18 @@ def _named(outcome: Any, numbers: list[Any]) -> list[tuple[str, Any]]:
     return list(zip(names, numbers, strict=True))
 
 
-def _is_own(name: str, value: Any, local: dict[str, Any]) -> Any:
-    """1 if the number is what the metric of that name says on this replica, also if NaN."""
+def _is_own(name: str, value: Any, local: dict[str, Any], rows: Any) -> Any:
+    """1 if the number is what the metric of that name says on this replica, also if NaN.
+
+    A replica without rows has nothing to say against it: its metrics have forgotten the padding.
+    """
     if name not in local:
         return tf.zeros(())
     metric = tf.cast(local[name], tf.float32)
     if metric.shape.rank != value.shape.rank:
         return tf.zeros(())
     equal = (value == metric) | (tf.math.is_nan(value) & tf.math.is_nan(metric))
-    return tf.cast(tf.reduce_all(equal), tf.float32)
+    return tf.cast(tf.reduce_all(equal) | (rows <= 0), tf.float32)
 
 
 def _part(variable: Any, replica: int) -> Any:

@@ -38,6 +38,11 @@ def end() -> None:
     coordination.publish(_ENDED.format(cluster.member().rank), "yes")
 
 
+def has_ended(rank: int) -> bool:
+    """Whether that worker's program has ended."""
+    return coordination.look(_ENDED.format(rank)) is not None
+
+
 def hear(key: str, rank: int, what: str, timeout_seconds: float | None = None) -> str:
     """The value of a key that worker `rank` publishes when it comes to `what`.
 
@@ -56,7 +61,7 @@ def hear(key: str, rank: int, what: str, timeout_seconds: float | None = None) -
             return value
         if failures.known():
             raise PeerFailedError(failures.known())
-        if coordination.look(_ENDED.format(rank)) is not None:
+        if has_ended(rank):
             value = coordination.read(key, _LAST_LOOK_SECONDS)
             if value is not None:
                 return value
@@ -116,8 +121,8 @@ def _telling(initial: Callable[[], Any], name: str) -> Callable[[], Any]:
             ) from None
         finally:
             timer.cancel()
+            timer.join()
             if told.is_set():
-                timer.join()
                 coordination.withdraw(key)
 
     return make

@@ -1,4 +1,4 @@
-"""Sums of arrays over all workers by a ring of TCP connections; NumPy and sockets only.
+"""Sums of arrays over all workers by a ring of TCP connections; NumPy, ml_dtypes and sockets.
 
 Every worker sends to the next rank and receives from the one before (Patarasuk, Yuan: Bandwidth
 optimal all-reduce algorithms, 2009). The arrays count as one row of numbers, cut into as many
@@ -131,11 +131,6 @@ class Ring:
         self._sums += 1
         return sums
 
-    def close(self) -> None:
-        """Lets go of both connections, which the neighbours notice."""
-        for connection in (self._incoming, self._outgoing):
-            connection.close()
-
     def _meet(self, header: bytes, sending: "_Sending") -> None:
         """Reads what the previous worker is about to sum; it must be what this one sums."""
         theirs = bytearray(_HEADER.size)
@@ -163,7 +158,7 @@ class Ring:
             except OSError as error:
                 raise self._broken(self._before) from error
             if count == 0:
-                raise self._broken(self._before)
+                raise self._broken(self._gone())
             got += count
         self._send(sending)
 
@@ -188,6 +183,12 @@ class Ring:
             poll.register(self._outgoing, select.POLLOUT)
         while not poll.poll(1000):
             self._check()
+
+    def _gone(self) -> int:
+        """Which neighbour to name: one that is lost, rather than one that passes the end on."""
+        poll = select.poll()
+        poll.register(self._outgoing, select.POLLRDHUP)
+        return (self._rank + 1) % self._workers if poll.poll(0) else self._before
 
     def _broken(self, neighbour: int) -> WorkerLostError:
         return WorkerLostError(f"worker {self._rank} has lost its connection to worker {neighbour}")

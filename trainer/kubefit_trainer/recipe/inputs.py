@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kubefit.api.recipe import ClassWeights, Images, Recipe
+from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment
 from kubefit_trainer.recipe import order, pipeline
 from kubefit_trainer.recipe.order import Shard
@@ -56,6 +57,7 @@ def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
         data.train, data, volume=volume, field="spec.recipe.data.train", needed=needed
     )
     parts = _split(source, recipe)
+    _not_empty(parts.training, source, split="train")
     held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
     if data.validation is not None:
         held = _named(data.validation, recipe, volume, name="validation", classes=source.classes)
@@ -82,7 +84,17 @@ def _named(
     )
     if source.splits is None:
         return Chosen(source=source, samples=np.arange(len(source.labels)))
-    return Chosen(source=source, samples=getattr(_split(source, recipe), name))
+    samples = getattr(_split(source, recipe), name)
+    _not_empty(samples, source, split=name)
+    return Chosen(source=source, samples=samples)
+
+
+def _not_empty(samples: NDArray[np.int64], source: Source, *, split: str) -> None:
+    if not len(samples):
+        raise ConfigurationError(
+            f"spec.recipe.data.{split}.manifest: none of its {len(source.labels)} images has the"
+            f" split {split}; name some, or leave the column split out"
+        )
 
 
 def _split(source: Source, recipe: Recipe) -> order.Split:

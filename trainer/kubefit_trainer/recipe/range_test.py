@@ -96,7 +96,8 @@ def find(
 
     """
     tried = rates(optimizer)
-    before = model.get_weights()
+    # The states of random numbers are variables too, but no weights.
+    before = [variable.numpy() for variable in model.variables]
     probe = phase.model_copy(
         update={
             "epochs": 1,
@@ -107,5 +108,6 @@ def find(
     prepare(probe, STEPS).sweep(float(tried[1] / tried[0]))
     watch = _Losses()
     train(STEPS, [watch])
-    model.set_weights(before)
+    for variable, value in zip(model.variables, before, strict=True):
+        variable.assign(value)
     return choose(list(tried), watch.losses)
