@@ -11,6 +11,7 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 adapter = ArrayDataAdapter(np.arange(16.0), batch_size=4, shuffle=True)
 seen = []
-for (batch,) in strategy.experimental_distribute_dataset(adapter.get_tf_dataset()):
-    seen += batch.numpy().astype(int).tolist()
+for batch in strategy.experimental_distribute_dataset(adapter.get_tf_dataset()):
+    (rows,) = strategy.experimental_local_results(batch)
+    seen += rows.numpy().astype(int).tolist()
 print("worker", strategy.cluster_resolver.task_id, "sees", sorted(seen))
