@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kubefit.api.recipe import Recipe
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.images import augment, draws
+from kubefit_trainer.images import augment, draws, memory
 from kubefit_trainer.images.decode import Pixels
 from kubefit_trainer.recipe import order, targets
 from kubefit_trainer.recipe.order import Shard
@@ -172,6 +172,7 @@ def _made(
     works: Iterator[_Work], shape: tuple[int, int, int], *, threads: int
 ) -> Iterator[tuple[NDArray[Any], ...]]:
     """Batches in order, made by threads some batches ahead."""
+    memory.kept()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
     ahead: deque[tuple[tuple[NDArray[Any], ...], list[Future[None]]]] = deque()
     try:
