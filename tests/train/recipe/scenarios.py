@@ -84,13 +84,19 @@ def scenario_mixed(directory):
     return trained(whole, directory)
 
 
-def trained(whole, directory):
+def scenario_mixed_of_two(directory):
+    whole = recipe(PLAIN)
+    whole["augmentation"] = {"mixUp": 0.4, "cutMix": 1.0, "labelSmoothing": 0.1}
+    whole["model"]["output"] = "sigmoid"
+    return trained(whole, directory, classes=2)
+
+
+def trained(whole, directory, *, classes=3):
     parsed = resolve(Recipe.model_validate(whole))
     volume = directory / f"volume-{keras_multiworker.rank()}"
-    write_archive(volume)
+    write_archive(volume, classes=classes)
     strategy = keras_multiworker.strategy()
     data = inputs.open_inputs(parsed, volume)
-    classes = len(data.train.source.classes)
     model = job.build(parsed, strategy, volume=volume, classes=classes)
     seen: list[list[int]] = []
     record_batches(model, seen)
@@ -103,10 +109,10 @@ def trained(whole, directory):
     }
 
 
-def write_archive(volume):
+def write_archive(volume, *, classes):
     """The upper left pixel of image i is i + 1."""
     volume.mkdir(exist_ok=True)
-    labels = np.arange(SAMPLES) % 4 % 3
+    labels = np.arange(SAMPLES) % 4 % classes
     noise = np.random.default_rng(0).integers(0, 100, (SAMPLES, 8, 8))
     images = (noise + 60 * labels[:, None, None]).astype(np.uint8)
     images[:, 0, 0] = np.arange(SAMPLES) + 1

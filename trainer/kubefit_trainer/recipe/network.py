@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 
-from kubefit.api.recipe import Block, Loss, Optimizer, Output, Phase, Precision, Recipe
+from kubefit.api.recipe import Block, Optimizer, Output, Phase, Precision, Recipe
 from kubefit_trainer.recipe import backbones, optimizers, precision, targets, unfreezing
 from kubefit_trainer.recipe.schedules import Rate
 
@@ -27,10 +28,9 @@ def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Mode
             features = keras.layers.Rescaling(1 / 255)(inputs)
             for block in spec.blocks or []:
                 features = _layer(block)(features)
-        binary = spec.output is Output.SIGMOID
         outputs = keras.layers.Dense(
-            1 if binary else classes,
-            activation="sigmoid" if binary else "softmax",
+            targets.units(recipe, classes=classes),
+            activation="sigmoid" if spec.output is Output.SIGMOID else "softmax",
             dtype="float32",
             name="probabilities",
         )(features)
@@ -74,7 +74,8 @@ def prepare(model: keras.Model, recipe: Recipe, phase: Phase, *, steps_per_epoch
 def for_export(model: keras.Model, recipe: Recipe) -> keras.Model:
     """The same model for people to load: compiled with what every Keras has, no optimizer state."""
     twin = keras.Model(model.input, model.output)
-    _compile(twin, recipe, optimizers.PLAIN[recipe.training.optimizer or Optimizer.ADAM]())
+    optimizer = optimizers.PLAIN[recipe.training.optimizer or Optimizer.ADAM]()
+    _compile(twin, recipe, optimizer, binary_accuracy=keras.metrics.BinaryAccuracy)
     return twin
 
 
@@ -98,11 +99,27 @@ def _layer(block: Block) -> keras.layers.Layer:
     return layers.Identity()
 
 
-def _compile(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> None:
-    binary = recipe.model.output is Output.SIGMOID
-    if binary or recipe.training.loss is Loss.BINARY_CROSSENTROPY:
-        loss, accuracy = keras.losses.BinaryCrossentropy(), keras.metrics.BinaryAccuracy
-    elif targets.are_shares(recipe.augmentation):
+class _LikelierOfTwo(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
+    """Binary accuracy of targets that are shares: the class with more than half is the right one.
+
+    As `CategoricalAccuracy` has it for more classes; Keras' own takes shares for wrong.
+    """
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts one batch of shares and probabilities (batch, 1)."""
+        super().update_state(keras.ops.greater(y_true, 0.5), y_pred, sample_weight)
+
+
+def _compile(
+    model: keras.Model,
+    recipe: Recipe,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    binary_accuracy: type[keras.metrics.Metric] = _LikelierOfTwo,
+) -> None:
+    if recipe.model.output is Output.SIGMOID:
+        loss, accuracy = keras.losses.BinaryCrossentropy(), binary_accuracy
+    elif targets.are_shares(recipe):
         loss, accuracy = keras.losses.CategoricalCrossentropy(), keras.metrics.CategoricalAccuracy
     else:
         loss = keras.losses.SparseCategoricalCrossentropy()

@@ -99,7 +99,7 @@ def _plain_work(source: Source, ids: NDArray[np.int64], recipe: Recipe) -> _Work
     def make(sample: int) -> Pixels:
         return augment.resized(source.picture(sample), size=size)
 
-    answer = targets.plain(source.labels[ids], recipe.augmentation, classes=len(source.classes))
+    answer = targets.plain(source.labels[ids], recipe, classes=len(source.classes))
     return _Work([partial(make, sample) for sample in ids.tolist()], (answer,))
 
 
@@ -129,7 +129,7 @@ def _training_work(
         return augment.mixed(image, other, mix)
 
     answer = targets.mixed(
-        source.labels[ids], source.labels[partners], mixes, spec, classes=len(source.classes)
+        source.labels[ids], source.labels[partners], mixes, recipe, classes=len(source.classes)
     )
     return _Work([partial(make, row) for row in range(len(ids))], (answer,))
 
@@ -153,10 +153,9 @@ def _dataset(
             source.failures.append(error)
             raise ValueError(str(error)) from error
 
-    shares = targets.are_shares(recipe.augmentation)
     answer = (
-        tf.TensorSpec((None, len(source.classes)), tf.float32)
-        if shares
+        tf.TensorSpec((None, targets.units(recipe, classes=len(source.classes))), tf.float32)
+        if targets.are_shares(recipe)
         else tf.TensorSpec((None,), tf.int32)
     )
     images, weights = tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None,), tf.float32)

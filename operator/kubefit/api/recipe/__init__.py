@@ -69,10 +69,6 @@ __all__ = [
 ]
 
 
-_SHARES = (
-    "augmentation.mixUp, cutMix and labelSmoothing need model.output softmax, which does for two"
-    " classes too"
-)
 _COLOUR = "augmentation.saturation, hue and grayscale need data.channels 3"
 
 
@@ -80,11 +76,6 @@ class Recipe(
     Model,
     json_schema_extra={
         "x-kubernetes-validations": [
-            rule(
-                "self.model.output != 'sigmoid' || (self.augmentation.mixUp == 0.0 &&"
-                " self.augmentation.cutMix == 0.0 && self.augmentation.labelSmoothing == 0.0)",
-                _SHARES,
-            ),
             rule(
                 "self.data.channels == 3 || (self.augmentation.saturation == 0.0 &&"
                 " self.augmentation.hue == 0.0 && self.augmentation.grayscale == 0.0)",
@@ -105,10 +96,6 @@ class Recipe(
     @model_validator(mode="after")
     def _augmentation_fits(self) -> Self:
         changes = self.augmentation
-        if self.model.output is Output.SIGMOID and (
-            changes.mix_up or changes.cut_mix or changes.label_smoothing
-        ):
-            raise ValueError(_SHARES)
         if self.data.channels != 3 and (changes.saturation or changes.hue or changes.grayscale):
             raise ValueError(_COLOUR)
         return self
