@@ -10,6 +10,8 @@ TF_KERAS_ON_CPU := --group tf-keras --no-emit-package tensorflow
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url \
   --no-emit-find-links --python-version 3.11
 OTHER_KERAS := 3.14
+# What backbones for images need; the rest of what keras-hub asks for brings `tensorflow` along.
+KERAS_HUB := keras-hub regex sentencepiece tokenizers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test lint generate cluster cluster-down images lock clean
@@ -59,6 +61,7 @@ lock: $(READY) ## Rewrites the locked requirements from pyproject.toml
 	$(COMPILE) pyproject.toml --extra trainer $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
 	$(COMPILE) pyproject.toml --extra operator --extra trainer --extra cli --group dev $(TF_KERAS_ON_CPU) \
 	  --output-file requirements/dev.txt
+	printf '%s\n' $(KERAS_HUB) | $(COMPILE) --no-deps - --output-file requirements/keras-hub.txt
 	echo 'keras==$(OTHER_KERAS).*' | $(COMPILE) --no-deps - --output-file requirements/keras-$(OTHER_KERAS).txt
 
 clean: ## Removes what the targets made here

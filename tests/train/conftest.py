@@ -22,7 +22,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-OTHER_KERAS = REPOSITORY / "requirements" / "keras-3.14.txt"
+REQUIREMENTS = REPOSITORY / "requirements"
 SOURCES = (str(REPOSITORY / "trainer"), str(REPOSITORY / "operator"))
 DEADLINE_SECONDS = 600.0
 
@@ -122,19 +122,27 @@ def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
 
 @pytest.fixture(scope="session")
 def other_keras() -> dict[str, str]:
-    """Environment of worker processes that import the second supported Keras.
+    """Environment of worker processes that import the second supported Keras."""
+    return _with_packages(REQUIREMENTS / "keras-3.14.txt")
 
-    It is installed once for each lock, into a folder of the user's cache.
-    """
+
+@pytest.fixture(scope="session")
+def keras_hub() -> dict[str, str]:
+    """Environment of worker processes that can import KerasHub."""
+    return _with_packages(REQUIREMENTS / "keras-hub.txt")
+
+
+def _with_packages(lock: Path) -> dict[str, str]:
+    """They are installed once for each lock, into a folder of the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubefit"
-    folder = cache / f"keras-{hashlib.sha256(OTHER_KERAS.read_bytes()).hexdigest()[:16]}"
+    folder = cache / f"{lock.stem}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps"]
-            target = ["--target", f"{scratch}/keras", "--require-hashes", "-r", str(OTHER_KERAS)]
+            target = ["--target", f"{scratch}/packages", "--require-hashes", "-r", str(lock)]
             subprocess.run([*install, *target], check=True)
-            Path(scratch, "keras").rename(folder)
+            Path(scratch, "packages").rename(folder)
     return {"PYTHONPATH": os.pathsep.join([str(folder), *SOURCES])}
 
 

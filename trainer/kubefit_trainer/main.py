@@ -91,12 +91,7 @@ def _train(
 ) -> None:
     config = start.config
     strategy = runtime.strategy()
-    recipe = config.recipe
-    runtime.report_progress(
-        reporter,
-        workers=config.workers,
-        global_batch=recipe.training.global_batch_size if recipe else None,
-    )
+    runtime.report_progress(reporter, workers=config.workers)
     versions = {"kubefit": __version__, **runtime.versions()}
     reporter.phase(TrainerPhase.STARTING, versions=versions)
     if program is not None and path is not None and config.script is not None:

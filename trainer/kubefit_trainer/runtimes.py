@@ -14,7 +14,7 @@ from kubefit_trainer.which_keras import WrongKerasError
 
 
 class _Install(Protocol):
-    def __call__(self, reporter: Any, *, workers: int, global_batch: int | None) -> None: ...
+    def __call__(self, reporter: Any, *, workers: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

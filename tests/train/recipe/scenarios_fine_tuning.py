@@ -9,7 +9,7 @@ from kubefit.api.recipe import Recipe, resolve
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.callbacks import of_keras
 from kubefit_trainer.callbacks.reporter import Reporter
-from kubefit_trainer.recipe import inputs, job
+from kubefit_trainer.recipe import batch_size, inputs, job
 
 SAMPLES = 45
 PHASES = [
@@ -77,6 +77,13 @@ def scenario_found_rate(directory):
     return trained(recipe(phases=phases), directory)
 
 
+def scenario_found_batch(directory):
+    """The learning rate is to be found too, with the batch size that was found."""
+    batch_size._STEPS_AN_EPOCH = 1
+    phases = [{"epochs": 2, "unfreeze": "all", "learningRate": "auto"}]
+    return trained(recipe(phases=phases, globalBatchSize="auto"), directory)
+
+
 def trained(whole, directory):
     parsed = resolve(Recipe.model_validate(whole))
     volume = directory / f"volume-{keras_multiworker.rank()}"
@@ -85,6 +92,9 @@ def trained(whole, directory):
     reporter = reported()
     data = inputs.open_inputs(parsed, volume)
     model = job.build(parsed, strategy, volume=volume, classes=3)
+    start = model.get_weights()
+    parsed = job.settled(model, parsed, data, strategy=strategy)
+    settled = [np.array_equal(a, b) for a, b in zip(start, model.get_weights(), strict=True)]
     base = model.get_layer("backbone")
     before = [w.copy() for w in base.get_weights()]
     notes = Notes(reporter)
@@ -106,6 +116,8 @@ def trained(whole, directory):
         "trainable": notes.trainable,
         "epochs": notes.epochs,
         "found": [recipe.training.phases[0].learning_rate for recipe in found],
+        "batch": parsed.training.global_batch_size,
+        "unchanged": all(settled),
         "read": (volume / "tiny.keras").exists(),
     }
 
@@ -117,7 +129,7 @@ def reported():
     """The one reporter of this process, which sees every call of fit."""
     if not _reporters:
         _reporters.append(Reporter(None))
-        of_keras.install(_reporters[0], workers=keras_multiworker.workers(), global_batch=8)
+        of_keras.install(_reporters[0], workers=keras_multiworker.workers())
     return _reporters[0]
 
 

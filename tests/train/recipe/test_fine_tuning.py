@@ -10,6 +10,7 @@ import pytest
 pytestmark = pytest.mark.train
 
 SCENARIOS = Path(__file__).with_name("scenarios_fine_tuning.py")
+SAMPLES = 36
 EXACT = ["two_phases", "averaged", "found_rate"]
 
 Results = dict[int, list[dict[str, Any]]]
@@ -45,7 +46,7 @@ def test_predictions_are_those_of_one_worker(results: Results, scenario: str, wo
 
 
 @pytest.mark.parametrize("workers", [2, 3])
-@pytest.mark.parametrize("scenario", [*EXACT, "stops_early"])
+@pytest.mark.parametrize("scenario", [*EXACT, "stops_early", "found_batch"])
 def test_weights_are_identical_on_all_workers(
     results: Results, scenario: str, workers: int
 ) -> None:
@@ -119,3 +120,14 @@ def test_the_steps_of_the_search_are_not_told_and_not_kept(results: Results) -> 
         assert {total for _, total in told} == {2}
     losses = results[1][0]["found_rate"]["history"]["loss"]
     assert losses[-1] < losses[0]
+
+
+def test_every_worker_finds_the_same_batch_size_and_forgets_the_trial(results: Results) -> None:
+    for workers, group in results.items():
+        ((batch, rate),) = {(w["found_batch"]["batch"], *w["found_batch"]["found"]) for w in group}
+        assert batch in [workers * 2**k for k in range(6)]
+        assert 8 <= batch <= SAMPLES
+        assert 1e-5 < rate < 1.0
+        for worker in group:
+            assert worker["found_batch"]["unchanged"]
+            assert {epoch for epoch, _ in worker["found_batch"]["epochs"]} == {1, 2}

@@ -17,6 +17,36 @@ def make(root: Path, files: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "files", "free"),
+    [
+        ("0::/", {}, 8000 * 1024),
+        (
+            "0::/pod/container",
+            {
+                "pod/memory.max": "5000000",
+                "pod/memory.current": "3000000",
+                "pod/memory.stat": "anon 1\ninactive_file 500000\n",
+                "pod/container/memory.max": "max",
+                "pod/container/memory.current": "1",
+            },
+            2500000,
+        ),
+        (
+            "3:memory:/",
+            {"memory/memory.limit_in_bytes": "700\n", "memory/memory.usage_in_bytes": "900\n"},
+            0,
+        ),
+    ],
+    ids=["the machine's", "a limit of a group", "a group over its limit"],
+)
+def test_free_memory_is_the_least_that_any_group_has(
+    tmp_path: Path, own: str, files: dict[str, str], free: int
+) -> None:
+    make(tmp_path, {**files, "own": own, "meminfo": "MemTotal: 9000 kB\nMemAvailable: 8000 kB\n"})
+    assert cgroup.free_memory(tmp_path, tmp_path / "own", tmp_path / "meminfo") == free
+
+
+@pytest.mark.parametrize(
     ("own", "files", "cpus"),
     [
         ("0::/", {"cpu.max": "50000 100000\n"}, 0.5),

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from kubefit.api.recipe import PretrainedBackbone
+from kubefit_trainer.recipe import backbones
 from kubefit_trainer.recipe.blocks import blocks
 from kubefit_trainer.recipe.unfreezing import rates, unfreeze
 
@@ -108,3 +110,21 @@ def test_each_block_learns_slower_than_the_one_above(mobile: keras.Model) -> Non
     assert found[mobile.get_layer("block_14_expand").kernel.path] == 0.25
     assert found[mobile.get_layer("Conv1").kernel.path] == 0.5**11
     assert len(found) == len(mobile.trainable_weights)
+
+
+def test_stochastic_depth_leaves_out_more_of_the_later_branches() -> None:
+    spec = PretrainedBackbone.model_validate(
+        {"name": "EfficientNetB0", "weights": "none", "stochasticDepth": 0.4}
+    )
+    inputs = keras.Input((32, 32, 3))
+    base = keras.Model(inputs, backbones.features(spec, inputs)).get_layer(backbones.LAYER)
+    rates = [layer.rate for layer in base.layers if isinstance(layer, keras.layers.Dropout)]
+    assert rates == sorted(rates)
+    assert (rates[0] < 0.1, rates[-1]) == (True, pytest.approx(0.4))
+    branch = next(
+        layer for layer in reversed(base.layers) if isinstance(layer, keras.layers.Dropout)
+    )
+    whole = np.ones((64, 2, 2, 3), np.float32)
+    kept = branch(whole, training=True).numpy()
+    assert {len(np.unique(image)) for image in kept} == {1}
+    assert 0 < np.count_nonzero(kept[:, 0, 0, 0] == 0) < 64

@@ -122,3 +122,24 @@ def test_a_backbone_without_weights_trains_a_step(unfreeze: str) -> None:
     changed = [not np.array_equal(a, b) for a, b in zip(before, base.get_weights(), strict=True)]
     assert any(changed) is (unfreeze == "all")
     assert not np.array_equal(head, model.get_layer("probabilities").bias.numpy())
+
+
+def test_l2_adds_the_squares_of_kernels_to_the_loss() -> None:
+    blocks = {"blocks": [{"conv": 4}, {"batchNorm": True}, {"globalPool": True}]}
+    keras.utils.set_random_seed(0)
+    penalized = built(recipe(blocks, l2=0.01))
+    keras.utils.set_random_seed(0)
+    plain = built(recipe(blocks))
+    x, y = pixels(4), np.arange(4)
+    squares = sum(
+        (w.numpy() ** 2).sum() for w in plain.trainable_weights if w.path.endswith("kernel")
+    )
+    both = [
+        model.evaluate(x, y, return_dict=True, verbose=0)["loss"] for model in (penalized, plain)
+    ]
+    assert both[0] - both[1] == pytest.approx(0.01 * squares, rel=1e-3)
+
+
+def test_dropout_before_the_head_is_that_of_the_recipe() -> None:
+    model = built(recipe({"backbone": {"name": "MobileNet", "weights": "none", "dropout": 0.3}}))
+    assert model.get_layer("features").rate == 0.3

@@ -36,6 +36,25 @@ def test_layers_compute_as_asked_and_weights_stay_float32(wanted: str, computes:
     assert np.isfinite(history["loss"]).all()
 
 
+def test_a_saved_backbone_computes_as_the_recipe_asks() -> None:
+    inputs = keras.Input((8, 8, 3))
+    saved = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="convolution")(inputs))
+    recipe = resolve(
+        Recipe.model_validate(
+            {
+                "data": {"train": {"folder": "x"}, "imageSize": [8, 8]},
+                "model": {"backbone": {"saved": "any.keras"}},
+                "training": {"epochs": 1, "precision": "bfloat16"},
+            }
+        )
+    )
+    model = network.build(recipe, classes=3, architecture=saved.to_json())
+    convolution = model.get_layer("backbone").get_layer("convolution")
+    assert convolution.compute_dtype == "bfloat16"
+    assert convolution.kernel.dtype == "float32"
+    assert model(np.zeros((1, 8, 8, 3), np.float32)).dtype == tf.float32
+
+
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
     [([], False), ([(7, 5)], False), ([(8, 0)], True), ([(9, 0), (8, 6)], True), ([None], False)],

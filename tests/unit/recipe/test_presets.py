@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from kubefit.api.recipe import Optimizer, Precision, Preset, Recipe, ScheduleKind, resolve
+from kubefit.api.recipe import (
+    EarlyStopping,
+    Optimizer,
+    Precision,
+    Preset,
+    Recipe,
+    ScheduleKind,
+    resolve,
+)
 
 VGG = {"backbone": {"name": "VGG16"}}
 BLOCKS = {"blocks": [{"flatten": True}]}
@@ -95,6 +103,12 @@ def test_augmentation_of_the_recipe_replaces_that_of_the_preset() -> None:
     assert resolve(recipe(preset="smallData")).augmentation.rotation > 0
     own = resolve(recipe(preset="smallData", augmentation={"zoom": 0.3})).augmentation
     assert (own.zoom, own.rotation) == (0.3, 0.0)
+
+
+def test_validation_rows_of_a_manifest_let_a_preset_stop_early() -> None:
+    found = resolve(recipe(preset="smallData", split=0.0), validates=True)
+    assert {phase.early_stopping for phase in found.training.phases} == {EarlyStopping(patience=10)}
+    assert resolve(found) == found
 
 
 def test_without_validation_a_preset_does_not_stop_early() -> None:

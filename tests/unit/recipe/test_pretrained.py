@@ -128,6 +128,48 @@ def test_weights_of_another_network_are_named(volume: Path, name: str) -> None:
     assert f"vgg16.weights.h5 does not hold weights of {name} without its top: " in said
 
 
+def test_the_layer_whose_weights_have_another_shape_is_named(tmp_path: Path) -> None:
+    def network(filters: int) -> keras.Model:
+        layers = [keras.layers.Conv2D(filters, 3, name="only_one"), keras.layers.Flatten()]
+        return keras.Sequential([keras.Input(SHAPE), *layers])
+
+    network(5).save_weights(tmp_path / "of_keras_3.weights.h5")
+    network(5).save(tmp_path / "of_keras_2.h5")
+    for file in ("of_keras_3.weights.h5", "of_keras_2.h5"):
+        with pytest.raises(ConfigurationError) as raised:
+            pretrained._load_into(network(4), tmp_path / file, label="mine")
+        said = str(raised.value)
+        assert "\n" not in said
+        for words in ("only_one", "(3, 3, 3, 4)", "(3, 3, 3, 5)"):
+            assert words in said, said
+
+
+def test_a_preset_without_keras_hub_is_refused_with_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub/config.json").write_text('{"registered_name": "keras_hub>ResNetBackbone"}')
+    said = refused(spec(kerasHub="hub"), tmp_path)
+    assert "hub has no model.weights.h5" in said
+    (tmp_path / "hub/model.weights.h5").touch()
+    said = refused(spec(kerasHub="hub"), tmp_path)
+    assert said.startswith("spec.recipe.model.backbone.kerasHub: the image has no usable package")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (None, "config.json cannot be read"),
+        ("{", "config.json cannot be read"),
+        ('{"model_type": "vit"}', "describes no model of Keras"),
+        ('{"registered_name": "Functional"}', "describes Functional, not a backbone of KerasHub"),
+    ],
+)
+def test_a_folder_that_is_no_preset_is_refused(tmp_path: Path, config: str, words: str) -> None:
+    (tmp_path / "hub").mkdir()
+    if config is not None:
+        (tmp_path / "hub/config.json").write_text(config)
+    assert words in refused(spec(kerasHub="hub"), tmp_path)
+
+
 def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     for file in ("text.h5", "text.weights.h5", "text.keras"):
         (tmp_path / file).write_text("hello")

@@ -9,6 +9,11 @@ from pathlib import Path, PurePosixPath
 
 _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_MACHINE = Path("/proc/meminfo")
+_MEMORY = (
+    ("memory.max", "memory.current"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
 
 
 def cpus(root: Path = _ROOT, own: Path = _OWN) -> float:
@@ -31,6 +36,30 @@ def oom_kills(root: Path = _ROOT, own: Path = _OWN) -> int:
                 key, _, value = line.partition(" ")
                 if key == "oom_kill" and value.strip().isdecimal():
                     return int(value)
+    return 0
+
+
+def free_memory(root: Path = _ROOT, own: Path = _OWN, machine: Path = _MACHINE) -> int:
+    """Bytes that this process may still take: the least that the machine and all groups have.
+
+    What a group has read from files counts as free, as far as the kernel can drop it.
+    """
+    free = [
+        int(limit) - int(used) + _statistic(folder, "inactive_file")
+        for folder in _folders(root, own, "memory")
+        for limits, usage in _MEMORY
+        if (limit := _text(folder / limits).strip()).isdecimal()
+        and (used := _text(folder / usage).strip()).isdecimal()
+    ]
+    words = next((x.split() for x in _text(machine).splitlines() if x.startswith("MemAvail")), [])
+    return max(0, min([*free, int(words[1]) * 1024] if words else [*free, 0]))
+
+
+def _statistic(folder: Path, name: str) -> int:
+    for line in _text(folder / "memory.stat").splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
     return 0
 
 

@@ -14,7 +14,7 @@ class _Progress(Progress, keras.callbacks.Callback):  # type: ignore[misc]
     async_safe = True
 
 
-def install(reporter: Reporter, *, workers: int, global_batch: int | None = None) -> None:
+def install(reporter: Reporter, *, workers: int) -> None:
     """Adds progress to every list of callbacks that Keras makes from now on.
 
     To be called after everything else that changes Keras.
@@ -31,4 +31,4 @@ def install(reporter: Reporter, *, workers: int, global_batch: int | None = None
     callback_list.CallbackList.__init__ = with_progress
     report_exports(keras.Model, reporter)
     trainer = tf_trainer.TensorFlowTrainer
-    trainer.fit = counting(trainer.fit, reporter, global_batch=global_batch)
+    trainer.fit = counting(trainer.fit, reporter)

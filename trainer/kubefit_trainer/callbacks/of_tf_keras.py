@@ -14,7 +14,7 @@ class _Progress(Progress, callbacks.Callback):  # type: ignore[misc]
     """Logs stay tensors until a report is due."""
 
 
-def install(reporter: Reporter, *, workers: int, global_batch: int | None = None) -> None:
+def install(reporter: Reporter, *, workers: int) -> None:
     """Adds progress to every list of callbacks that tf_keras makes from now on."""
     list_init = callbacks.CallbackList.__init__
 
@@ -29,4 +29,4 @@ def install(reporter: Reporter, *, workers: int, global_batch: int | None = None
 
     callbacks.CallbackList.__init__ = with_progress
     report_exports(tf_keras.Model, reporter)
-    tf_keras.Model.fit = counting(tf_keras.Model.fit, reporter, global_batch=global_batch)
+    tf_keras.Model.fit = counting(tf_keras.Model.fit, reporter)

@@ -152,20 +152,14 @@ def report_exports(model: Any, reporter: Reporter) -> None:
         setattr(model, name, _as_export(getattr(model, name), reporter))
 
 
-def counting(
-    fit: Callable[..., Any], reporter: Reporter, *, global_batch: int | None
-) -> Callable[..., Any]:
-    """`fit` of a Keras that remembers the samples of its steps for `Progress`.
-
-    `global_batch` is the batch size where the data of fit do not tell it.
-    """
-    fallback = Samples(global_batch=global_batch, total=None) if global_batch else None
+def counting(fit: Callable[..., Any], reporter: Reporter) -> Callable[..., Any]:
+    """`fit` of a Keras that remembers the samples of its steps for `Progress`."""
 
     @functools.wraps(fit)
     def counted(self: Any, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         batch_size = args[0] if args else kwargs.get("batch_size")
         samples = samples_of(x, batch_size, split=kwargs.get("validation_split", 0.0))
-        samples = samples or announced() or fallback
+        samples = samples or announced()
         object.__setattr__(self, _SAMPLES, samples)
         try:
             return fit(self, x, y, *args, **kwargs)

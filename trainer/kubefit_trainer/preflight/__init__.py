@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kubefit.api.contract import RunConfig
-from kubefit.api.recipe import Data, Images, Recipe
+from kubefit.api.recipe import AUTO, Data, Images, Recipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import (
     archives,
@@ -127,7 +127,7 @@ def _check_workers(config: RunConfig, recipe: Recipe, *, counts: list[int]) -> N
             f" (of {images}, validationSplit {data.validation_split:g}"
             f"{f', testSplit {data.test_split:g}' if data.test_split else ''})"
         )
-    if batch < config.workers:
+    if batch != AUTO and batch < config.workers:
         raise ConfigurationError(
             f"spec.recipe.training.globalBatchSize: {batch} is less than the {config.workers}"
             " workers; each needs at least one image of every step"

@@ -1,5 +1,6 @@
 """Which file a backbone's weights are in; no Keras."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,16 +8,17 @@ from kubefit.api.recipe import PretrainedBackbone
 from kubefit_trainer.failure import ConfigurationError
 
 _FIELD = "spec.recipe.model.backbone"
+_PRESET, _PRESET_WEIGHTS = "config.json", "model.weights.h5"
 _ENDINGS = (".h5", ".keras")
 
 
 def needs_file(spec: PretrainedBackbone) -> bool:
     """Whether the backbone starts from a file of the user."""
-    return spec.saved is not None or spec.weights not in (None, "none", "imagenet")
+    return spec.stored or spec.weights not in (None, "none", "imagenet")
 
 
 def find(spec: PretrainedBackbone, volume: Path) -> Path:
-    """The file of `saved` or `weights`.
+    """The file of `saved`, `weights` or the weights of a preset.
 
     In a folder it is the only weights file, or else the only one with the network's name in its
     own, as `keras.applications` names them.
@@ -32,6 +34,8 @@ def find(spec: PretrainedBackbone, volume: Path) -> Path:
                 f"{_FIELD}.saved: {path} is not a file; name a model saved as .keras on the volume"
             )
         return path
+    if spec.keras_hub is not None:
+        return _in_preset(volume / spec.keras_hub, load_weights=spec.pretrained)
     path = volume / str(spec.weights)
     if path.is_dir():
         return _in_folder(path, spec.label)
@@ -39,6 +43,29 @@ def find(spec: PretrainedBackbone, volume: Path) -> Path:
         raise ConfigurationError(
             f"{_FIELD}.weights: {path} is not a file; name a weights file on the volume, imagenet"
             " or none"
+        )
+    return path
+
+
+def _in_preset(folder: Path, *, load_weights: bool) -> Path:
+    try:
+        config = json.loads((folder / _PRESET).read_bytes())
+        name = config.get("registered_name") or ""
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{_FIELD}.kerasHub: {folder} is no KerasHub preset, as its {_PRESET} cannot be read:"
+            f" {error}; name a folder that save_to_preset of a backbone has written"
+        ) from error
+    if not name.startswith("keras_hub>"):
+        raise ConfigurationError(
+            f"{_FIELD}.kerasHub: {folder / _PRESET} describes {name or 'no model of Keras'}, not a"
+            " backbone of KerasHub; name a folder that save_to_preset of a backbone has written"
+        )
+    path = folder / _PRESET_WEIGHTS
+    if load_weights and not path.is_file():
+        raise ConfigurationError(
+            f"{_FIELD}.kerasHub: {folder} has no {_PRESET_WEIGHTS}; copy the whole folder that"
+            " save_to_preset has written"
         )
     return path
 

@@ -1,12 +1,14 @@
 """Backbones: networks that turn pixels into features, by name, from a file or from a program."""
 
 import importlib
+import json
 from typing import Any
 
 import keras
 
 from kubefit.api.recipe import PretrainedBackbone
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.recipe import hub
 from kubefit_trainer.recipe.preprocessing import of_backbone, preprocess
 
 LAYER = "backbone"
@@ -42,9 +44,28 @@ def network(
     if spec.name is not None:
         build = getattr(keras.applications, spec.name.value)
         return build(include_top=False, weights=None, input_shape=input_shape)
-    if spec.saved is not None:
-        return keras.models.model_from_json(architecture)
+    if spec.stored:
+        if hub.needed_by(architecture):
+            hub.package()
+        return keras.models.model_from_json(
+            json.dumps(_in_policy_of_here(json.loads(architecture)))
+        )
     return _call(str(spec.function), input_shape)
+
+
+def _in_policy_of_here(config: Any) -> Any:
+    """The same without number formats of layers, so that they take that of the recipe."""
+    if isinstance(config, list):
+        return [_in_policy_of_here(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        name: _in_policy_of_here(value)
+        for name, value in config.items()
+        if not (
+            name == "dtype" and isinstance(value, dict) and value["class_name"] == "DTypePolicy"
+        )
+    }
 
 
 def cut(

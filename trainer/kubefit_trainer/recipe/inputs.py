@@ -26,7 +26,7 @@ class Chosen:
 
     def steps(self, recipe: Recipe) -> int:
         """Global batches in one pass."""
-        return order.steps(len(self.samples), recipe.training.global_batch_size)
+        return order.steps(len(self.samples), recipe.training.images_per_step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 Knows the sequence and nothing else: data, model, fit, evaluation, export.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +15,20 @@ import tensorflow as tf
 import yaml
 
 from kubefit.api.contract import JobFiles, RunConfig
-from kubefit.api.recipe import AUTO, Optimizer, Phase, Recipe, ScheduleKind, resolve
+from kubefit.api.recipe import AUTO, Optimizer, Phase, Recipe, Schedule, ScheduleKind, resolve
 from kubefit_trainer import keras_multiworker
-from kubefit_trainer.callbacks import progress
+from kubefit_trainer.callbacks import progress, samples
 from kubefit_trainer.export import saved
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.recipe import backbones, network, pipeline, pretrained, range_test
+from kubefit_trainer.recipe import (
+    backbones,
+    batch_size,
+    network,
+    pipeline,
+    pretrained,
+    range_test,
+    trial,
+)
 from kubefit_trainer.recipe.epoch_log import EpochLog
 from kubefit_trainer.recipe.inputs import (
     Chosen,
@@ -53,8 +62,8 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
         raise RuntimeError("a recipe is to be run outside the scope of the strategy")
     volume = Path(config.volume_dir)
     files = JobFiles(PurePosixPath(config.job_dir))
-    recipe = resolve(recipe)
-    inputs = open_inputs(recipe, volume)
+    inputs = open_inputs(resolve(recipe), volume)
+    recipe = resolve(recipe, validates=inputs.validation is not None)
 
     def record(found: Recipe) -> None:
         if rank == 0:
@@ -62,8 +71,10 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
 
     record(recipe)
     model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
-    callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
     with _unreadable_explained(inputs):
+        recipe = settled(model, recipe, inputs, strategy=strategy)
+        record(recipe)
+        callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
         fit(model, recipe, inputs, strategy=strategy, callbacks=callbacks, record=record)
         if inputs.evaluation is not None:
             evaluate(model, recipe, inputs.evaluation, strategy=strategy)
@@ -83,7 +94,7 @@ def build(
         with keras_multiworker.outside_strategy():
             start = pretrained.load(backbone, input_shape=shape, volume=volume)
     architecture = start.architecture
-    if backbone is not None and backbone.saved is not None:
+    if backbone is not None and backbone.stored:
         architecture = keras_multiworker.text_from_chief(architecture)
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
@@ -96,6 +107,39 @@ def build(
         backbones.refresh(base)
         print(f"backbone={backbone.label} weights_sha256={digest}", flush=True)
     return model
+
+
+def settled(
+    model: keras.Model, recipe: Recipe, inputs: Inputs, *, strategy: tf.distribute.Strategy
+) -> Recipe:
+    """The resolved recipe with a number in place of `globalBatchSize: auto`.
+
+    It is found for the phase in which most of the network learns.
+    """
+    if recipe.training.global_batch_size != AUTO:
+        return recipe
+
+    def prepared(phase: Phase) -> int:
+        still = {"learning_rate": range_test.FALLBACK, "schedule": Schedule()}
+        with strategy.scope():
+            network.prepare(model, recipe, phase.model_copy(update=still), steps_per_epoch=1)
+        return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+    def train(tried: Recipe, steps: int, callbacks: list[keras.callbacks.Callback]) -> None:
+        progress.announce(epochs=0, done=0, trial=True)
+        _try(model, tried, inputs, strategy, steps, callbacks)
+
+    prepared(max(recipe.training.phases or [], key=prepared))
+    with trial.of(model):
+        found = batch_size.find(
+            model,
+            recipe,
+            images=len(inputs.train.samples),
+            replicas=strategy.num_replicas_in_sync,
+            train=train,
+        )
+    print(f"global_batch_size={found} (auto)", flush=True)
+    return batch_size.sized(recipe, found)
 
 
 def fit(
@@ -114,6 +158,7 @@ def fit(
     learning rate that was found.
     """
     held, training = inputs.validation, recipe.training
+    samples.announce(samples.Samples(global_batch=training.images_per_step, total=None))
     phases = list(training.phases or [])
     steps = training.steps_per_epoch or inputs.train.steps(recipe)
     total, done = sum(phase.epochs for phase in phases), 0
@@ -217,13 +262,13 @@ def write_resolved(recipe: Recipe, path: Path) -> None:
 def _chief_callbacks(
     recipe: Recipe, inputs: Inputs, files: JobFiles
 ) -> list[keras.callbacks.Callback]:
-    training, samples = recipe.training, len(inputs.train.samples)
+    training, images = recipe.training, len(inputs.train.samples)
     steps = training.steps_per_epoch
     return [
         keras.callbacks.TensorBoard(log_dir=str(files.tensorboard), write_graph=False),
         EpochLog(
             epochs=sum(phase.epochs for phase in training.phases or []),
-            examples_per_epoch=steps * training.global_batch_size if steps else samples,
+            examples_per_epoch=steps * training.images_per_step if steps else images,
         ),
     ]
 
@@ -241,5 +286,5 @@ def _unreadable_explained(inputs: Inputs) -> Iterator[None]:
 
 
 def _export(model: keras.Model, recipe: Recipe, train: Chosen, folder: Path) -> None:
-    samples = pipeline.pixels(train.source, train.samples[:_EXPORT_SAMPLES], recipe)
-    saved.save(model, folder, classes=train.source.classes, samples=samples.astype(np.float32))
+    images = pipeline.pixels(train.source, train.samples[:_EXPORT_SAMPLES], recipe)
+    saved.save(model, folder, classes=train.source.classes, samples=images.astype(np.float32))

@@ -59,7 +59,7 @@ def training_batches(
 
     def works() -> Iterator[_Work]:
         stream = order.training_stream(
-            samples, seed=training.seed, global_batch=training.global_batch_size
+            samples, seed=training.seed, global_batch=training.images_per_step
         )
         for epoch, batch in stream:
             # The partner is the next of the global batch, whichever worker that one belongs to.
@@ -79,9 +79,7 @@ def evaluation_batches(
 
     def works() -> Iterator[_Work]:
         while True:
-            for batch in order.fixed_stream(
-                samples, global_batch=recipe.training.global_batch_size
-            ):
+            for batch in order.fixed_stream(samples, global_batch=recipe.training.images_per_step):
                 for ids in shard.parts(batch):
                     yield _plain_work(source, ids, recipe)
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from kubefit.api.recipe import PretrainedBackbone
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import weights as files
-from kubefit_trainer.recipe import backbones
+from kubefit_trainer.recipe import backbones, hub
 
 _FIELD = "spec.recipe.model.backbone"
+_LONGEST_REASON = 400
 _IMAGENET_DEVIATION = [0.229, 0.224, 0.225]
 
 
@@ -44,7 +45,7 @@ def load(
         ConfigurationError: the weights cannot be had or do not fit.
 
     """
-    if spec.saved is None and spec.weights in (None, "none"):
+    if not spec.stored and spec.weights in (None, "none"):
         return Pretrained()
     architecture = ""
     if spec.weights == "imagenet":
@@ -54,11 +55,18 @@ def load(
         _check_sum(spec, path)
         if spec.saved is not None:
             model = _load_saved(path)
-            architecture = model.to_json()
+        elif spec.keras_hub is not None:
+            model = hub.read(
+                path.parent, load_weights=spec.pretrained, rescale=spec.preprocessing is None
+            )
         else:
             model = backbones.network(spec, input_shape)
             _load_into(model, path, label=spec.label)
     base = backbones.cut(spec, model, input_shape)
+    if spec.stored:
+        architecture = model.to_json()
+    if not spec.pretrained:
+        return Pretrained(architecture=architecture)
     return Pretrained(architecture=architecture, values=_as_trained(spec, base))
 
 
@@ -89,12 +97,18 @@ def _load_into(model: keras.Model, path: Path, *, label: str) -> None:
     try:
         model.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise _other_network(path, label, _first_line(error)) from error
+        raise _other_network(path, label, _difference(error)) from error
     for layer, old in zip(model.layers, before, strict=True):
         # Kernels start at random: those that are the same were not in the file.
         kept = [np.array_equal(a, b) for a, b in zip(old, layer.get_weights(), strict=True)]
         if any(same and value.ndim > 1 for same, value in zip(kept, old, strict=True)):
             raise _other_network(path, label, f"it has none for the layer {layer.name}")
+
+
+def _difference(error: Exception) -> str:
+    """What Keras has seen, on one line: the first paragraphs, without the list of all layers."""
+    said, _, _ = str(error).partition("List of objects that could not be loaded")
+    return " ".join(said.split())[:_LONGEST_REASON].rstrip(" .")
 
 
 def _other_network(path: Path, label: str, reason: str) -> ConfigurationError:
@@ -124,7 +138,7 @@ def _as_trained(spec: PretrainedBackbone, model: keras.Model) -> list[NDArray[An
 
 
 def _check_sum(spec: PretrainedBackbone, path: Path) -> None:
-    if spec.sha256 is None:
+    if spec.sha256 is None or not spec.pretrained:
         return
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()

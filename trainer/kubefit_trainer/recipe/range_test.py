@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kubefit.api.recipe import Optimizer, Phase, Schedule, ScheduleKind
+from kubefit_trainer.recipe import trial
 from kubefit_trainer.recipe.schedules import Rate
 
 STEPS = 60
@@ -96,8 +97,6 @@ def find(
 
     """
     tried = rates(optimizer)
-    # The states of random numbers are variables too, but no weights.
-    before = [variable.numpy() for variable in model.variables]
     probe = phase.model_copy(
         update={
             "epochs": 1,
@@ -107,7 +106,6 @@ def find(
     )
     prepare(probe, STEPS).sweep(float(tried[1] / tried[0]))
     watch = _Losses()
-    train(STEPS, [watch])
-    for variable, value in zip(model.variables, before, strict=True):
-        variable.assign(value)
+    with trial.of(model):
+        train(STEPS, [watch])
     return choose(list(tried), watch.losses)

@@ -136,8 +136,10 @@ class Preprocessing(StrEnum):
     """0 to 1, less the mean of ImageNet, divided by its standard deviation."""
 
 
-BACKBONE_KINDS = ("name", "saved", "function")
-_ONE_BACKBONE = "set exactly one of name, saved and function"
+BACKBONE_KINDS = ("name", "saved", "kerasHub", "function")
+_ONE_BACKBONE = "set exactly one of name, saved, kerasHub and function"
+_OWN_WEIGHTS = "a saved model brings its own weights; leave weights out"
+_WITH_OR_WITHOUT = "a KerasHub preset brings its own weights; leave weights out, or set none"
 
 
 class PretrainedBackbone(
@@ -150,9 +152,10 @@ class PretrainedBackbone(
                 + "].filter(x, x).size() == 1",
                 _ONE_BACKBONE,
             ),
+            rule("!has(self.saved) || !has(self.weights)", _OWN_WEIGHTS),
             rule(
-                "!has(self.saved) || !has(self.weights)",
-                "a saved model brings its own weights; leave weights out",
+                "!has(self.kerasHub) || !has(self.weights) || self.weights == 'none'",
+                _WITH_OR_WITHOUT,
             ),
         ]
     },
@@ -166,6 +169,11 @@ class PretrainedBackbone(
 
     A relative path lies on the volume, an absolute one in the image.
     """
+    keras_hub: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    """Folder with a KerasHub preset, as `save_to_preset` writes it; the image needs `keras-hub`.
+
+    A relative path lies on the volume, an absolute one in the image.
+    """
     function: (
         Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | SkipJsonSchema[None]
     ) = None
@@ -173,7 +181,10 @@ class PretrainedBackbone(
     layer: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """Layer whose output is the features, by name; the last one if not set."""
     preprocessing: Preprocessing | SkipJsonSchema[None] = None
-    """What the network expects for pixels; that of its family by name, else `none`, if not set."""
+    """What the network expects for pixels.
+
+    If not set: that of its family by name, that of a KerasHub preset, else `none`.
+    """
     weights: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """`imagenet`, `none`, or the path of a weights file or of a folder with one.
 
@@ -181,7 +192,10 @@ class PretrainedBackbone(
     there is a name; a function may load its own. Read by the chief only, which hands them on.
     """
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | SkipJsonSchema[None] = None
-    """Checksum of the file of `weights` or `saved`; another file is refused."""
+    """Checksum of the file of `weights` or `saved`, or of the weights in the folder of `kerasHub`.
+
+    Another file is refused.
+    """
     dropout: Annotated[float, Field(ge=0.0, le=0.99)] | SkipJsonSchema[None] = None
     """Dropout before the head; that of the preset, or else 0.2, if not set."""
     stochastic_depth: Annotated[float, Field(ge=0.0, le=0.9)] | SkipJsonSchema[None] = None
@@ -192,16 +206,24 @@ class PretrainedBackbone(
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(getattr(self, kind) is not None for kind in BACKBONE_KINDS) != 1:
+        wire = self.model_dump(by_alias=True, exclude_none=True)
+        if sum(kind in wire for kind in BACKBONE_KINDS) != 1:
             raise ValueError(_ONE_BACKBONE)
         if self.saved is not None and self.weights is not None:
-            raise ValueError("a saved model brings its own weights; leave weights out")
+            raise ValueError(_OWN_WEIGHTS)
+        if self.keras_hub is not None and self.weights not in (None, "none"):
+            raise ValueError(_WITH_OR_WITHOUT)
         return self
 
     @property
     def label(self) -> str:
         """What people know the network by."""
-        return self.name or self.saved or str(self.function)
+        return self.name or self.saved or self.keras_hub or str(self.function)
+
+    @property
+    def stored(self) -> bool:
+        """Whether its architecture is in a file, so that the chief tells it to the others."""
+        return self.saved is not None or self.keras_hub is not None
 
     @property
     def pretrained(self) -> bool:

@@ -85,17 +85,20 @@ _LATER = {Preset.FINE_TUNE: ("all", 0.3), Preset.SMALL_DATA: ("2 blocks", 0.1)}
 """What the phase after that of the head unfreezes, and its share of the learning rate."""
 
 
-def resolve(recipe: "Recipe") -> "Recipe":
+def resolve(recipe: "Recipe", *, validates: bool | None = None) -> "Recipe":
     """The same recipe with its preset's defaults written out; training is a list of phases.
 
     A phase says all that a phase can say, except what is switched off. Resolving again changes
-    nothing.
+    nothing. `validates` tells whether there are images for validation where the recipe does not
+    say it, but the manifest.
     """
     preset = recipe.preset
     backbone = recipe.model.backbone
     pretrained = backbone is not None and backbone.pretrained
     training = _filled(recipe.training, _TRAINING[preset] if preset else {})
-    if not recipe.data.validates and recipe.training.early_stopping is None:
+    if validates is None:
+        validates = recipe.data.validates
+    if not validates and recipe.training.early_stopping is None:
         training = training.model_copy(update={"early_stopping": None})
     training = _filled(training, _PLAIN)
     decay = 0.004 if training.optimizer is Optimizer.ADAMW else 0.0

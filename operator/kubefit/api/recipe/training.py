@@ -113,6 +113,29 @@ LearningRate = Annotated[
     ),
 ]
 """A number, or `auto`: found by a range test."""
+
+
+def _global_batch_size(value: object) -> object:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if value != AUTO and not (number and 1 <= int(str(value)) <= _LARGEST_BATCH):
+        raise ValueError(f"{value!r} is neither auto nor a whole number of 1 to {_LARGEST_BATCH}")
+    return value
+
+
+_LARGEST_BATCH = 1048576
+GlobalBatchSize = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(_global_batch_size),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "minimum": 1,
+            "maximum": _LARGEST_BATCH,
+            "pattern": f"^{AUTO}$",
+        }
+    ),
+]
+"""A whole number, or `auto`: the largest that fits into memory and still makes training faster."""
 LayerDecay = Annotated[float, Field(ge=0.01, le=1.0)]
 
 
@@ -151,8 +174,11 @@ class Training(
     """Passes over the training images, of all phases together."""
     phases: Annotated[list[Phase], Field(min_length=1, max_length=16)] | SkipJsonSchema[None] = None
     """Stages one after the other, in place of `epochs`: first the head, then more and more."""
-    global_batch_size: Annotated[int, Field(ge=1, le=1048576)] = 32
-    """Images per step over all workers together; it does not change with their number."""
+    global_batch_size: GlobalBatchSize = 32
+    """Images per step over all workers together; it does not change with their number.
+
+    `auto` doubles it by trial steps as long as it fits into memory and makes training faster.
+    """
     steps_per_epoch: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
     """Ends an epoch after so many steps; by default when every image was seen once."""
     validation_steps: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
@@ -189,6 +215,18 @@ class Training(
     """Loss function."""
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
     """Seed of initial weights, order of images, augmentation and dropout."""
+
+    @property
+    def images_per_step(self) -> int:
+        """The number that `global_batch_size` is, or that was found for it.
+
+        Raises:
+            ValueError: none was found yet.
+
+        """
+        if self.global_batch_size == AUTO:
+            raise ValueError("the global batch size is still to be found")
+        return self.global_batch_size
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
