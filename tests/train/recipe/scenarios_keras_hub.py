@@ -35,8 +35,8 @@ def trained(directory, preset):
             features = features.mean(axis=(1, 2))
     history = job.fit(model, parsed, data, strategy=strategy, callbacks=[])
     with keras_multiworker.outside_strategy():
-        network.for_export(model, parsed).save(directory / "model.keras")
-        again = keras.models.load_model(directory / "model.keras")
+        network.for_export(model, parsed).save(volume / "model.keras")
+        again = keras.models.load_model(volume / "model.keras")
         exported = again.predict(images, verbose=0)
         predictions = model(images, training=False).numpy()
     return {

@@ -12,6 +12,7 @@ from PIL import Image
 
 from kubefit.api.contract import RunConfig
 from kubefit_trainer import preflight
+from kubefit_trainer.preflight.folders import index
 
 Change = Callable[[dict[str, Any], Path], None]
 
@@ -322,6 +323,17 @@ def test_one_class_is_too_few(volume: Path) -> None:
     said = preflight.check(config(volume, change=train(folder="alone")), 0)
     assert said is not None
     assert said.startswith("spec.recipe.data.train: 1 class ")
+
+
+def test_images_in_folders_below_that_of_a_class_belong_to_it(tmp_path: Path) -> None:
+    for name in ("b/1.png", "b/x/y/1.png", "b/a.PNG", "b/.hidden/1.png", "a/1.jpg", "a/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "a/around").symlink_to(tmp_path / "b")
+    found = index(tmp_path, ["a", "b"], field="x")
+    names = [str(Path(file).relative_to(tmp_path)) for file in found.files]
+    assert names == ["a/1.jpg", "b/1.png", "b/a.PNG", "b/x/y/1.png"]
+    assert list(found.labels) == [0, 1, 1, 1]
 
 
 def test_a_class_folder_without_images_is_no_class(volume: Path) -> None:

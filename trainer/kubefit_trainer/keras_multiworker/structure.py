@@ -20,9 +20,10 @@ def of_model(model: Any) -> dict[str, str]:
     for i, layer in enumerate(layers):
         facts[f"class of layer {i}"] = type(layer).__name__
         config = _config(layer)
-        # A container repeats its layers; how they are joined is its own.
-        config.pop("layers", None)
-        for path, value in _settings(config, names):
+        # A container repeats its layers; how they are joined is its own. Of other layers no setting
+        # names a layer, but a layer may be named like a setting: softmax, relu.
+        container = config.pop("layers", None) is not None
+        for path, value in _settings(config, names if container else {}):
             facts[f"{path} of layer {i}"] = value
     for path, value in _settings(_joints(_config(model)), names):
         facts[f"connections of the model, {path}"] = value

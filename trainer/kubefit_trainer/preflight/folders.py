@@ -3,7 +3,7 @@
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -81,7 +81,7 @@ def class_names(folder: Path, *, field: str) -> list[str]:
 
 
 def index(folder: Path, classes: list[str], *, field: str) -> LabelledFiles:
-    """All images below the class folders of `folder`; label i means `classes[i]`.
+    """All images below the class folders of `folder`, at any depth; label i means `classes[i]`.
 
     Raises:
         ConfigurationError: a class folder is not among `classes`, or there are no images.
@@ -97,9 +97,10 @@ def index(folder: Path, classes: list[str], *, field: str) -> LabelledFiles:
     files, labels = FileTable(), array("i")
     places = {name: place for place, name in enumerate(classes)}
     for name in present:
-        found = sorted(_images(folder / name))
-        files.extend(str(folder / name), found)
-        labels.extend(array("i", [places[name]]) * len(found))
+        before = len(files)
+        for inner, found in _images(str(folder / name)):
+            files.extend(inner, found)
+        labels.extend(array("i", [places[name]]) * (len(files) - before))
     if not files:
         raise ConfigurationError(
             f"{field}: {folder} has class folders but no image ({', '.join(SUFFIXES)}) in them"
@@ -107,10 +108,17 @@ def index(folder: Path, classes: list[str], *, field: str) -> LabelledFiles:
     return LabelledFiles(files=files, labels=labels)
 
 
-def _images(folder: Path) -> list[str]:
+def _images(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """The folder and those below it, each with its images, by name; no links to folders."""
+    images, folders = [], []
     with os.scandir(folder) as entries:
-        return [
-            e.name
-            for e in entries
-            if e.name.lower().endswith(SUFFIXES) and not e.name.startswith(".") and e.is_file()
-        ]
+        for e in entries:
+            if e.name.startswith("."):
+                continue
+            if e.name.lower().endswith(SUFFIXES) and e.is_file():
+                images.append(e.name)
+            elif e.is_dir(follow_symlinks=False):
+                folders.append(e.path)
+    yield folder, sorted(images)
+    for inner in sorted(folders):
+        yield from _images(inner)

@@ -64,8 +64,8 @@ def read(folder: Path, *, load_weights: bool, rescale: bool) -> keras.Model:
 def _graph(backbone: Any, scaling: keras.layers.Layer | None) -> Any:
     """One graph of pixels, their scaling and the network; what takes no one image stays as it is.
 
-    The layers of the network are layers of the graph where they are all of Keras. Some of KerasHub's
-    own cannot be made again from what they say of themselves, only the network as a whole can.
+    The layers of the network are layers of the graph where they are all of Keras. Some of
+    KerasHub's own cannot be made again from what they say of themselves, only the whole can.
     """
     if not isinstance(getattr(backbone, "input", None), keras.KerasTensor):
         return backbone

@@ -29,7 +29,10 @@ class Images(
     """
 
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Folder with a sub-folder of PNG, JPEG, WebP, BMP or GIF images per class, sorted by name."""
+    """Folder with a sub-folder of PNG, JPEG, WebP, BMP or GIF images per class, sorted by name.
+
+    Images in folders below that belong to the class too.
+    """
     manifest: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """CSV file with the columns path (relative to the file's folder) and label.
 
