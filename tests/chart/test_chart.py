@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from kubefit.api import names
-from kubefit.api.contract import TENSORBOARD_PORT, VOLUME_DIR
+from kubefit.api.contract import TENSORBOARD_PORT
+from kubefit.api.names import VOLUME_DIR
 from kubefit.api.version import __version__
 from kubefit.controller.settings import Settings, read_settings
 from kubefit.generate.files import INSTALL

@@ -14,13 +14,10 @@ from typing import Annotated
 from pydantic import Field
 
 from kubefit.api.base import Model
-from kubefit.api.names import Phase
+from kubefit.api.names import VOLUME_DIR, Phase
 from kubefit.api.recipe import Recipe
 from kubefit.api.v1alpha1 import Runtime, Script
 
-VOLUME_DIR = "/mnt/kubefit"
-"""Where the job's volume is mounted in every worker and in TensorBoard."""
-CONFIG_DIR = "/etc/kubefit"
 CONFIG_KEY = "run.json"
 """Key of the ConfigMap, and file in `CONFIG_DIR`, that holds the `RunConfig`."""
 TENSORFLOW_PORT = 2222

@@ -29,6 +29,21 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 CONTAINER = "trainer"
 PORT_METRICS = "metrics"
 
+VOLUME_DIR = "/mnt/kubefit"
+"""Where the job's volume is mounted in every worker and in TensorBoard."""
+CONFIG_DIR = "/etc/kubefit"
+SECRETS_DIR = "/run/kubefit/secrets"
+TMP_DIR = "/tmp"
+
+
+class VolumeName(StrEnum):
+    """Volumes that every worker's pod has."""
+
+    VOLUME = "volume"
+    """The job's own."""
+    CONFIG = "config"
+    TMP = "tmp"
+
 
 class Env(StrEnum):
     """Environment variables that the agent and the trainer process read."""

@@ -8,7 +8,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import FreeForm, Model, Quantity, rule
@@ -19,6 +19,7 @@ from kubefit.api.names import (
     Phase,
 )
 from kubefit.api.recipe import Recipe
+from kubefit.api.volumes import DISTINCT_VOLUMES, Volume, check_distinct
 
 MAX_WORKERS = 1024
 
@@ -168,7 +169,15 @@ class TrainingJobSpec(
                     f"has(self.{field}) == has(oldSelf.{field})"
                     f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
                 )
-                for field in ("recipe", "script", "image", "storage", "resources", "podTemplate")
+                for field in (
+                    "recipe",
+                    "script",
+                    "image",
+                    "storage",
+                    "volumes",
+                    "resources",
+                    "podTemplate",
+                )
             ),
         ]
     },
@@ -188,6 +197,12 @@ class TrainingJobSpec(
     """
     storage: Storage
     """Volume for data and results."""
+    volumes: Annotated[
+        list[Volume],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-validations": DISTINCT_VOLUMES}),
+        AfterValidator(check_distinct),
+    ] = []
+    """Further volumes with data or weights, mounted read-only into every worker."""
     recipe: Recipe | SkipJsonSchema[None] = None
     """Training without code."""
     script: Script | SkipJsonSchema[None] = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from kubefit.api.contract import RunConfig
 from kubefit.api.recipe import Images, Recipe
 from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.cli import mounts
 
 _NOT_STORED = ("none", "imagenet")
 
@@ -29,6 +30,13 @@ def check(job: TrainingJob, *, volume: Path | None) -> Checked:
     Without a volume only what needs none is checked: inline source, and absolute paths that exist
     on this machine.
     """
+    missing = mounts.absent(job)
+    if missing is not None:
+        return Checked(
+            faults=[],
+            left_out=f"what lies in the volume {missing.name} was not looked at:"
+            f" --mount {missing.name}=DIR names a copy of it",
+        )
     config = _run_config(job, volume=volume or Path.cwd())
     if job.spec.script is not None:
         return _check_script(config, on_volume=volume is not None)

@@ -12,9 +12,10 @@ import typer
 from kubefit.api.contract import WorkerStatus
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import MAX_WORKERS, TrainingJob
-from kubefit.cli import ending, manifest, output, screen
+from kubefit.cli import ending, manifest, mounts, output, screen
 from kubefit.cli.epochs import Epochs
 from kubefit.cli.errors import CommandError, Exit
+from kubefit.cli.mounts import MountOption
 from kubefit.cli.output import Show
 from kubefit.cli.progress import Rate, of_workers
 from kubefit.cli.screen import Screen
@@ -38,6 +39,7 @@ def run(
     volume: Annotated[
         Path, typer.Option(help="Folder in place of the job's volume; paths are relative to it.")
     ] = Path(),
+    mount: MountOption = None,
     logs: Annotated[
         Show | None,
         typer.Option(help="Whose output to show; by default a program's chief, of a recipe none."),
@@ -45,6 +47,8 @@ def run(
 ) -> None:
     """Train on this machine: N processes in lockstep, no cluster."""
     job = manifest.load(file, workers=workers, name=name, runtime=runtime, args=args or [])
+    job = mounts.mounted(file, job, mount or ())
+    _check_volumes(file, job)
     check(file, job, volume=volume)
     screen.note(f"{job.metadata.name}: {summary(job)} on this machine")
     result = _train(job, volume=volume, runs_dir=runs_dir, show=logs or _default(job))
@@ -52,6 +56,16 @@ def run(
         ending.print_failure(job, result)
         raise typer.Exit(Exit.FAILED)
     ending.print_success(job, result)
+
+
+def _check_volumes(file: Path, job: TrainingJob) -> None:
+    missing = mounts.absent(job)
+    if missing is not None:
+        place = f"spec.volumes[{job.spec.volumes.index(missing)}].mountPath"
+        raise CommandError(
+            f"{file}: {place}: there is no {missing.mount_path} on this machine;"
+            f" --mount {missing.name}=DIR names a folder in its place"
+        )
 
 
 def _default(job: TrainingJob) -> Show:

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from kubefit.api.v1alpha1 import Runtime, TrainingJob
-from kubefit.cli import checks, manifest, screen
+from kubefit.cli import checks, manifest, mounts, screen
 from kubefit.cli.errors import CommandError
+from kubefit.cli.mounts import MountOption
 
 RuntimeOption = Annotated[
     Runtime | None, typer.Option(help="Keras 3 (keras) or Keras 2 (tf-keras) for a program.")
@@ -21,9 +22,10 @@ def validate(
         Path | None,
         typer.Option(help="Folder with the content of the job's volume; its data are checked too."),
     ] = None,
+    mount: MountOption = None,
 ) -> None:
     """Check a file: schema, script, and with --volume the data."""
-    job = manifest.load(file, runtime=runtime, args=[])
+    job = mounts.mounted(file, manifest.load(file, runtime=runtime, args=[]), mount or ())
     left_out = check(file, job, volume=volume)
     screen.out(f"{file}: {job.metadata.name} is a valid TrainingJob ({summary(job)})")
     if left_out:

@@ -88,7 +88,6 @@ class Reconciler:
         pods = self._view.pods_of(key, owner)
         if job is None and not await self._exists(resource):
             return None
-        claim = resource["spec"].get("storage", {}).get("claim", key[1])
         return Observed(
             now=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
             resource=resource,
@@ -96,7 +95,7 @@ class Reconciler:
             job=job,
             pods=pods,
             leftovers=await self._leftovers(key, owner) if job is None else (),
-            claim=self._view.claim((key[0], claim)),
+            claims=self._view.claims_of(resource),
             chief=await self._chiefs.ask(pods),
         )
 

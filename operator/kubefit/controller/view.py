@@ -6,6 +6,7 @@ from typing import Any
 
 from kubefit.api.names import LABEL_ROLE, ROLE_WORKER
 from kubefit.controller.worklist import Key
+from kubefit.core import claims
 from kubefit.core.observed import Object
 
 Index = Mapping[Key, Iterable[Any]]
@@ -46,9 +47,14 @@ class View:
             if pod["metadata"]["labels"].get(LABEL_ROLE) == ROLE_WORKER and pod not in own
         )
 
-    def claim(self, key: Key) -> Object | None:
-        """The claim of that namespace and name."""
-        return next(iter(self.claims.get(key, ())), None)
+    def claims_of(self, resource: Object) -> frozenset[str]:
+        """Names of those claims that the TrainingJob names and that there are."""
+        namespace = resource["metadata"]["namespace"]
+        return frozenset(
+            name
+            for _, name in claims.named(resource)
+            if tuple(self.claims.get((namespace, name), ()))
+        )
 
     def users_of(self, claim: Key) -> list[Key]:
         """TrainingJobs that name the claim."""
@@ -56,8 +62,7 @@ class View:
         return [
             key
             for key, found in self.trainingjobs.items()
-            if key[0] == namespace
-            and any(r["spec"].get("storage", {}).get("claim") == name for r in found)
+            if key[0] == namespace and any(name in dict(claims.named(r)).values() for r in found)
         ]
 
 

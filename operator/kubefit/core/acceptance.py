@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kubefit.api.errors import explain, read_job
 from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.core import claims
 from kubefit.core.observed import Observed
 
 
@@ -32,10 +33,7 @@ def accept(observed: Observed) -> TrainingJob | Rejection:
     except ValidationError as error:
         return Rejection(reason="InvalidSpec", message="; ".join(explain(error)), permanent=True)
     found = (
-        _bad_script(job)
-        or _bad_claim(job, observed)
-        or _name_in_use(observed)
-        or _refused(observed)
+        _bad_script(job) or _missing_claim(observed) or _name_in_use(observed) or _refused(observed)
     )
     return dataclasses.replace(found, job=job) if found else job
 
@@ -61,15 +59,15 @@ def _syntax_fault(source: str) -> str:
     return ""
 
 
-def _bad_claim(job: TrainingJob, observed: Observed) -> Rejection | None:
-    name = job.spec.storage.claim
-    if name is None or observed.claim is not None:
-        return None
-    message = (
-        f"spec.storage.claim: there is no PersistentVolumeClaim {name!r} in the namespace"
-        f" {observed.namespace}; the job starts once there is one"
-    )
-    return Rejection(reason="ClaimNotFound", message=message, permanent=False)
+def _missing_claim(observed: Observed) -> Rejection | None:
+    for field, name in claims.named(observed.resource):
+        if name not in observed.claims:
+            message = (
+                f"{field}: there is no PersistentVolumeClaim {name!r} in the namespace"
+                f" {observed.namespace}; the job starts once there is one"
+            )
+            return Rejection(reason="ClaimNotFound", message=message, permanent=False)
+    return None
 
 
 def _name_in_use(observed: Observed) -> Rejection | None:

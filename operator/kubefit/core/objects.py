@@ -8,7 +8,6 @@ from kubefit.api.contract import (
     CONFIG_KEY,
     TENSORBOARD_PORT,
     TENSORFLOW_PORT,
-    VOLUME_DIR,
     JobFiles,
     RunConfig,
     job_dir,
@@ -23,6 +22,7 @@ from kubefit.api.names import (
     PORT_METRICS,
     ROLE_TENSORBOARD,
     ROLE_WORKER,
+    VOLUME_DIR,
 )
 from kubefit.api.v1alpha1 import DeletionPolicy, NewClaim, TrainingJob
 from kubefit.core.observed import Defaults, Object

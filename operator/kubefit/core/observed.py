@@ -35,8 +35,8 @@ class Observed:
     """Workers' pods, those of earlier attempts among them."""
     leftovers: tuple[str, ...] = ()
     """Names of workers' pods that an earlier TrainingJob of this name left and that still end."""
-    claim: Object | None = None
-    """The PersistentVolumeClaim that the job names or has created."""
+    claims: frozenset[str] = frozenset()
+    """Names of those PersistentVolumeClaims that the job names and that there are."""
     chief: WorkerStatus | None = None
     """What the agent of rank 0 answered, when it could be asked."""
     refusal: str = ""

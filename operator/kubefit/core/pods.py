@@ -4,15 +4,22 @@ from typing import Any
 
 from kubefit.api.contract import (
     AGENT_PORT,
-    CONFIG_DIR,
     CONFIG_KEY,
     EXIT_MEANINGS,
     TENSORFLOW_PORT,
-    VOLUME_DIR,
     ExitCode,
 )
-from kubefit.api.names import CONTAINER, PORT_METRICS, Env
+from kubefit.api.names import (
+    CONFIG_DIR,
+    CONTAINER,
+    PORT_METRICS,
+    TMP_DIR,
+    VOLUME_DIR,
+    Env,
+    VolumeName,
+)
 from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.api.volumes import Volume
 from kubefit.core.merge import merged
 from kubefit.core.observed import Defaults
 
@@ -47,7 +54,19 @@ def pod_security() -> dict[str, Any]:
 
 def tmp_volume() -> dict[str, Any]:
     """The only writable folder beside the job's volume."""
-    return {"name": "tmp", "emptyDir": {}}
+    return {"name": VolumeName.TMP.value, "emptyDir": {}}
+
+
+def _source(volume: Volume) -> dict[str, Any]:
+    """A volume of `spec.volumes`, as in a pod."""
+    if volume.image is not None:
+        return {"name": volume.name, "image": volume.image.model_dump(mode="json", by_alias=True)}
+    claim = {"claimName": volume.claim, "readOnly": True}
+    return {"name": volume.name, "persistentVolumeClaim": claim}
+
+
+def _mount(volume: Volume) -> dict[str, Any]:
+    return {"name": volume.name, "mountPath": volume.mount_path, "readOnly": True}
 
 
 def pod_template(
@@ -71,9 +90,10 @@ def pod_template(
         "resources": job.spec.resources.model_dump(by_alias=True),
         "securityContext": container_security(),
         "volumeMounts": [
-            {"name": "volume", "mountPath": VOLUME_DIR},
-            {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": VolumeName.VOLUME.value, "mountPath": VOLUME_DIR},
+            {"name": VolumeName.CONFIG.value, "mountPath": CONFIG_DIR, "readOnly": True},
+            {"name": VolumeName.TMP.value, "mountPath": TMP_DIR},
+            *(_mount(volume) for volume in job.spec.volumes),
         ],
     }
     spec = {
@@ -84,9 +104,10 @@ def pod_template(
         "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
         "containers": [container],
         "volumes": [
-            {"name": "volume", "persistentVolumeClaim": {"claimName": claim}},
-            {"name": "config", "configMap": {"name": job.metadata.name}},
+            {"name": VolumeName.VOLUME.value, "persistentVolumeClaim": {"claimName": claim}},
+            {"name": VolumeName.CONFIG.value, "configMap": {"name": job.metadata.name}},
             tmp_volume(),
+            *(_source(volume) for volume in job.spec.volumes),
         ],
     }
     template = {"metadata": {"labels": labels}, "spec": spec}

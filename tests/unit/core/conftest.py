@@ -96,7 +96,7 @@ class Scene:
             defaults=Defaults(image="trainer:1"),
             job=self.job,
             pods=tuple(self.pods),
-            claim={"metadata": {"name": "training"}} if self.claim else None,
+            claims=frozenset({"training"} if self.claim else ()),
             chief=self.chief,
         )
 

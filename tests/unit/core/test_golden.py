@@ -23,6 +23,14 @@ PATCHED = {
             "containers": [{"name": "trainer", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}],
         },
     },
+    "volumes": [
+        {"name": "pets", "claim": "pets", "mountPath": "/mnt/pets"},
+        {
+            "name": "weights",
+            "image": {"reference": "registry.example/weights:1", "pullPolicy": "Always"},
+            "mountPath": "/mnt/weights",
+        },
+    ],
     "storage": {"create": {"size": "20Gi", "storageClass": "fast", "accessMode": "ReadWriteOnce"}},
     "script": {"path": "/app/train.py", "args": ["--epochs", "3"]},
     "tensorboard": {"enabled": True},

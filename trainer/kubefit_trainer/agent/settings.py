@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kubefit.api.contract import CONFIG_DIR, CONFIG_KEY, RunConfig
+from kubefit.api.contract import CONFIG_KEY, RunConfig
 from kubefit.api.errors import explain
-from kubefit.api.names import Env
+from kubefit.api.names import CONFIG_DIR, Env
 from kubefit_trainer.failure import ConfigurationError
 
 _COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
