@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PROVISION := $(BIN)/python tests/cluster/provision
-ROLES := operator trainer-gpu cli
+ROLES := operator cli
 # tf_keras asks for `tensorflow`; tensorflow-cpu is the same for it.
 TF_KERAS_ON_CPU := --group tf-keras --no-emit-package tensorflow
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url \
@@ -58,8 +58,9 @@ images: $(READY) ## Builds the images
 
 lock: $(READY) ## Rewrites the locked requirements from pyproject.toml
 	for role in $(ROLES); do $(COMPILE) pyproject.toml --extra $$role --output-file requirements/$$role.txt || exit; done
-	$(COMPILE) pyproject.toml --extra trainer $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
-	$(COMPILE) pyproject.toml --extra operator --extra trainer --extra cli --group dev $(TF_KERAS_ON_CPU) \
+	$(COMPILE) pyproject.toml --extra trainer-gpu --extra fetch --output-file requirements/trainer-gpu.txt
+	$(COMPILE) pyproject.toml --extra trainer --extra fetch $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
+	$(COMPILE) pyproject.toml --extra operator --extra trainer --extra fetch --extra cli --group dev $(TF_KERAS_ON_CPU) \
 	  --output-file requirements/dev.txt
 	printf '%s\n' $(KERAS_HUB) | $(COMPILE) --no-deps - --output-file requirements/keras-hub.txt
 	echo 'keras==$(OTHER_KERAS).*' | $(COMPILE) --no-deps - --output-file requirements/keras-$(OTHER_KERAS).txt

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kubefit.api.base import Model
+from kubefit.api.fetch import Fetch
 from kubefit.api.names import VOLUME_DIR, Phase
 from kubefit.api.recipe import Recipe
 from kubefit.api.v1alpha1 import Runtime, Script
@@ -45,6 +46,7 @@ class RunConfig(Model):
     """Where results go; see `JobFiles`."""
     peer_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     """How long a worker waits for the others to be reachable before it gives up."""
+    fetch: list[Fetch] = []
     recipe: Recipe | None = None
     script: Script | None = None
 
@@ -81,6 +83,7 @@ class ExitCode(IntEnum):
     STALLED = 14
     OUT_OF_MEMORY = 15
     CRASHED = 16
+    FETCH_FAILED = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,12 @@ EXIT_MEANINGS: dict[ExitCode, ExitMeaning] = {
         permanent=False,
         charged=True,
         text="the training process was killed by a signal",
+    ),
+    ExitCode.FETCH_FAILED: ExitMeaning(
+        reason="FetchFailed",
+        permanent=False,
+        charged=True,
+        text="what the job trains on could not be fetched",
     ),
 }
 
@@ -279,6 +288,11 @@ class JobFiles:
     def export(self) -> PurePosixPath:
         """Trained models, written by the chief."""
         return self.root / "export"
+
+    @property
+    def fetched(self) -> PurePosixPath:
+        """How far the chief is with `spec.fetch`."""
+        return self.root / "fetch.json"
 
     @property
     def report(self) -> PurePosixPath:

@@ -27,12 +27,16 @@ ROLE_TENSORBOARD = "tensorboard"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 
 CONTAINER = "trainer"
+FETCH_CONTAINER = "fetch"
+LABEL_RUN = "batch.kubernetes.io/controller-uid"
+"""Set by Kubernetes on the pods of a Job: the same for all pods of one run."""
 PORT_METRICS = "metrics"
 
 VOLUME_DIR = "/mnt/kubefit"
 """Where the job's volume is mounted in every worker and in TensorBoard."""
 CONFIG_DIR = "/etc/kubefit"
 SECRETS_DIR = "/run/kubefit/secrets"
+"""Secrets of `spec.fetch`, each in a folder of its name, while data are fetched."""
 TMP_DIR = "/tmp"
 
 
@@ -61,6 +65,8 @@ class Env(StrEnum):
     """Set by the agent for its trainer: where to write `Failure` JSON before a bad exit."""
     OUTCOME_FILE = "KUBEFIT_OUTCOME_FILE"
     """Where the agent writes `Outcome` JSON at its end; default `/dev/termination-log`."""
+    RUN = "KUBEFIT_RUN"
+    """What sets this run of a job apart from others; set while `spec.fetch` is carried out."""
     LIFELINE = "KUBEFIT_LIFELINE"
     """Number of a file descriptor, the reading end of a pipe whose other end the parent holds: the
     process stops when it closes, so that nothing outlives a parent that was killed."""

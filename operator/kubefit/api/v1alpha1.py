@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import FreeForm, Model, Quantity, rule
+from kubefit.api.fetch import DISTINCT_PLACES, Fetch, check_places
 from kubefit.api.names import (
     MAX_NAME_LENGTH,
     NAME_PATTERN,
@@ -175,6 +176,7 @@ class TrainingJobSpec(
                     "image",
                     "storage",
                     "volumes",
+                    "fetch",
                     "resources",
                     "podTemplate",
                 )
@@ -203,6 +205,12 @@ class TrainingJobSpec(
         AfterValidator(check_distinct),
     ] = []
     """Further volumes with data or weights, mounted read-only into every worker."""
+    fetch: Annotated[
+        list[Fetch],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-validations": DISTINCT_PLACES}),
+        AfterValidator(check_places),
+    ] = []
+    """What is brought onto the job's volume before training, once for all workers."""
     recipe: Recipe | SkipJsonSchema[None] = None
     """Training without code."""
     script: Script | SkipJsonSchema[None] = None

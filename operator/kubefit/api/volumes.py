@@ -21,7 +21,7 @@ _RESERVED_PATH = (
 
 
 def below(path: str, folder: str) -> bool:
-    """Whether the absolute `path` is `folder` or lies in it."""
+    """Whether the path is that of the folder or lies in it; both absolute, or both relative."""
     return f"{path}/".startswith(f"{folder}/")
 
 

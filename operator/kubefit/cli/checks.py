@@ -10,7 +10,7 @@ from pathlib import Path
 from kubefit.api.contract import RunConfig
 from kubefit.api.recipe import Images, Recipe
 from kubefit.api.v1alpha1 import TrainingJob
-from kubefit.cli import mounts
+from kubefit.cli import fetching, mounts
 
 _NOT_STORED = ("none", "imagenet")
 
@@ -37,6 +37,9 @@ def check(job: TrainingJob, *, volume: Path | None) -> Checked:
             left_out=f"what lies in the volume {missing.name} was not looked at:"
             f" --mount {missing.name}=DIR names a copy of it",
         )
+    to_fetch = fetching.not_fetched(job, volume=volume)
+    if to_fetch:
+        return Checked(faults=[], left_out=f"{to_fetch} was not looked at: it is fetched first")
     config = _run_config(job, volume=volume or Path.cwd())
     if job.spec.script is not None:
         return _check_script(config, on_volume=volume is not None)

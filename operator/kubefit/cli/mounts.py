@@ -47,10 +47,23 @@ def mounted(file: Path, job: TrainingJob, given: Sequence[str]) -> TrainingJob:
 def absent(job: TrainingJob) -> Volume | None:
     """The first volume whose files the job names by paths that this machine does not have."""
     for volume in job.spec.volumes:
-        path = volume.mount_path
-        if not Path(path).is_dir() and _relocated(job, path, "/") != job:
+        if not Path(volume.mount_path).is_dir() and names(job, volume.mount_path):
             return volume
     return None
+
+
+def names(job: TrainingJob, folder: str) -> bool:
+    """Whether a recipe or a script names a path in that folder, or the folder itself."""
+    found: list[str] = []
+
+    def look(text: str) -> str:
+        found.append(text)
+        return text
+
+    for place in _PLACES:
+        part = getattr(job.spec, place)
+        _each_text(part.model_dump(mode="json") if part is not None else {}, look)
+    return any(below(text, folder) for text in found)
 
 
 def _relocated(job: TrainingJob, mount_path: str, folder: str) -> TrainingJob:

@@ -12,7 +12,7 @@ import typer
 from kubefit.api.contract import WorkerStatus
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import MAX_WORKERS, TrainingJob
-from kubefit.cli import ending, manifest, mounts, output, screen
+from kubefit.cli import ending, fetching, manifest, mounts, output, screen
 from kubefit.cli.epochs import Epochs
 from kubefit.cli.errors import CommandError, Exit
 from kubefit.cli.mounts import MountOption
@@ -49,6 +49,7 @@ def run(
     job = manifest.load(file, workers=workers, name=name, runtime=runtime, args=args or [])
     job = mounts.mounted(file, job, mount or ())
     _check_volumes(file, job)
+    fetching.fetch(file, job, volume=volume)
     check(file, job, volume=volume)
     screen.note(f"{job.metadata.name}: {summary(job)} on this machine")
     result = _train(job, volume=volume, runs_dir=runs_dir, show=logs or _default(job))

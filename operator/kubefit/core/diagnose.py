@@ -9,9 +9,9 @@ _WAITING_FOR_NOTHING = ("ContainerCreating", "PodInitializing")
 
 
 def not_ready(pods: Iterable[Object]) -> tuple[str, str] | None:
-    """Reason and sentence of the lowest rank that has trouble; None when none has."""
+    """Reason and sentence of the lowest rank that waits for something; None when none does."""
     for rank, pod in sorted(workers.latest(pods).items()):
-        found = _unschedulable(pod) or _waiting(pod)
+        found = _unschedulable(pod) or _waiting(pod) or _fetching(pod)
         if found:
             reason, message = found
             return reason, f"rank {rank}: {message}"
@@ -23,6 +23,10 @@ def _unschedulable(pod: Object) -> tuple[str, str] | None:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return "Unschedulable", str(condition.get("message", "no node takes the pod"))
     return None
+
+
+def _fetching(pod: Object) -> tuple[str, str] | None:
+    return ("Fetching", "spec.fetch is carried out") if workers.fetches(pod) else None
 
 
 def _waiting(pod: Object) -> tuple[str, str] | None:

@@ -90,6 +90,7 @@ def config_map(job: TrainingJob) -> Object:
         workers=job.spec.workers,
         hosts=f"{name}-{{rank}}.{name}",
         job_dir=job_dir(VOLUME_DIR, job.metadata.namespace, name),
+        fetch=job.spec.fetch,
         recipe=job.spec.recipe,
         script=job.spec.script,
     )

@@ -36,7 +36,9 @@ def phase_of(job: TrainingJob, observed: Observed) -> Phase:
         return Phase.RUNNING
     if any(workers.phase(pod) == "Failed" for pod in observed.pods):
         return Phase.RESTARTING
-    scheduled = everybody and all(phase != "Pending" for phase in phases.values())
+    scheduled = everybody and all(
+        phase != "Pending" or workers.fetches(latest[rank]) for rank, phase in phases.items()
+    )
     return Phase.STARTING if scheduled else Phase.PENDING
 
 

@@ -1,5 +1,7 @@
 """The workers' pods and the one Indexed Job that makes them."""
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kubefit.api.contract import (
@@ -12,7 +14,10 @@ from kubefit.api.contract import (
 from kubefit.api.names import (
     CONFIG_DIR,
     CONTAINER,
+    FETCH_CONTAINER,
+    LABEL_RUN,
     PORT_METRICS,
+    SECRETS_DIR,
     TMP_DIR,
     VOLUME_DIR,
     Env,
@@ -69,6 +74,47 @@ def _mount(volume: Volume) -> dict[str, Any]:
     return {"name": volume.name, "mountPath": volume.mount_path, "readOnly": True}
 
 
+def _secret_names(job: TrainingJob) -> list[str]:
+    return list(dict.fromkeys(f.secret_name for f in job.spec.fetch if f.secret_name))
+
+
+def _secret_volume(name: str) -> str:
+    """A name of 63 characters at most, that no volume of the user has."""
+    return f"secret-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _secret(name: str) -> dict[str, Any]:
+    # Optional: the container says in words that a Secret is missing; a mount waits for ever.
+    secret = {"secretName": name, "optional": True, "defaultMode": 0o440}
+    return {"name": _secret_volume(name), "secret": secret}
+
+
+def _fetch_container(job: TrainingJob, trainer: dict[str, Any]) -> dict[str, Any]:
+    """Carries out `spec.fetch` in the chief's pod; in the others it waits for the chief's.
+
+    It may use what the trainer may, which asks for nothing more of the node.
+    """
+    same = ("image", "imagePullPolicy", "resources", "securityContext")
+    run = {"fieldRef": {"fieldPath": f"metadata.labels['{LABEL_RUN}']"}}
+    return {
+        "name": FETCH_CONTAINER,
+        **{key: trainer[key] for key in same},
+        "command": ["tini", "--", "python", "-m", "kubefit_trainer.fetch"],
+        "env": [*trainer["env"], {"name": Env.RUN.value, "valueFrom": run}],
+        "volumeMounts": [
+            *trainer["volumeMounts"][:3],
+            *(
+                {
+                    "name": _secret_volume(name),
+                    "mountPath": f"{SECRETS_DIR}/{name}",
+                    "readOnly": True,
+                }
+                for name in _secret_names(job)
+            ),
+        ],
+    }
+
+
 def pod_template(
     job: TrainingJob, defaults: Defaults, *, labels: dict[str, str], claim: str
 ) -> dict[str, Any]:
@@ -102,12 +148,14 @@ def pod_template(
         "subdomain": job.metadata.name,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
+        **({"initContainers": [_fetch_container(job, container)]} if job.spec.fetch else {}),
         "containers": [container],
         "volumes": [
             {"name": VolumeName.VOLUME.value, "persistentVolumeClaim": {"claimName": claim}},
             {"name": VolumeName.CONFIG.value, "configMap": {"name": job.metadata.name}},
             tmp_volume(),
             *(_source(volume) for volume in job.spec.volumes),
+            *(_secret(name) for name in _secret_names(job)),
         ],
     }
     template = {"metadata": {"labels": labels}, "spec": spec}
@@ -115,19 +163,21 @@ def pod_template(
     return result
 
 
-def pod_failure_policy() -> dict[str, Any]:
+def pod_failure_policy(containers: Sequence[str]) -> dict[str, Any]:
     """What the Job controller does at each exit code, from the table of the contract."""
     permanent = [code for code, m in EXIT_MEANINGS.items() if m.permanent and code]
     free = [code for code, m in EXIT_MEANINGS.items() if not m.permanent and not m.charged]
 
-    def on(codes: list[ExitCode]) -> dict[str, Any]:
+    def on(action: str, codes: list[ExitCode]) -> Iterator[dict[str, Any]]:
         values = sorted(int(code) for code in codes)
-        return {"containerName": CONTAINER, "operator": "In", "values": values}
+        for name in containers:
+            matched = {"containerName": name, "operator": "In", "values": values}
+            yield {"action": action, "onExitCodes": matched}
 
     return {
         "rules": [
-            {"action": "FailJob", "onExitCodes": on(permanent)},
-            {"action": "Ignore", "onExitCodes": on(free)},
+            *on("FailJob", permanent),
+            *on("Ignore", free),
             {
                 "action": "Ignore",
                 "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
@@ -162,7 +212,9 @@ def indexed_job(
             **fields,
             "completionMode": "Indexed",
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": pod_failure_policy(),
+            "podFailurePolicy": pod_failure_policy(
+                [CONTAINER, FETCH_CONTAINER] if job.spec.fetch else [CONTAINER]
+            ),
             "template": template,
         },
     }

@@ -2,11 +2,12 @@
 
 import datetime
 from collections.abc import Iterable
+from typing import cast
 
 from pydantic import ValidationError
 
 from kubefit.api.contract import EXIT_MEANINGS, ExitCode, Outcome
-from kubefit.api.names import CONTAINER
+from kubefit.api.names import CONTAINER, FETCH_CONTAINER
 from kubefit.core.observed import Object
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
@@ -43,12 +44,25 @@ def ready(pod: Object) -> bool:
 
 
 def termination(pod: Object) -> Object | None:
-    """How the trainer container ended; None while it has not."""
-    for container in pod.get("status", {}).get("containerStatuses", ()):
-        if container["name"] == CONTAINER:
-            ended: Object | None = container.get("state", {}).get("terminated")
-            return ended
-    return None
+    """How the trainer ended, or that which was to fetch for it; None while neither has."""
+    status = pod.get("status", {})
+    fetched = _state(status.get("initContainerStatuses", ()), FETCH_CONTAINER).get("terminated")
+    if fetched and fetched.get("exitCode"):
+        return cast(Object, fetched)
+    return _state(status.get("containerStatuses", ()), CONTAINER).get("terminated")
+
+
+def fetches(pod: Object) -> bool:
+    """Whether the pod is on its node and what it trains on is being fetched."""
+    containers = pod.get("status", {}).get("initContainerStatuses", ())
+    return "running" in _state(containers, FETCH_CONTAINER)
+
+
+def _state(containers: Iterable[Object], name: str) -> Object:
+    for container in containers:
+        if container["name"] == name:
+            return cast(Object, container.get("state", {}))
+    return {}
 
 
 def outcome(pod: Object) -> Outcome | None:

@@ -1,5 +1,6 @@
 """The cause of a failure is the failure that came first, not one that followed from it."""
 
+from kubefit.api.contract import Outcome
 from kubefit.core.causes import first_cause
 
 
@@ -39,6 +40,28 @@ def test_memory_is_told_with_its_limit_and_field(scene) -> None:
     assert found.reason == "OutOfMemory"
     assert "2Gi" in found.message
     assert "spec.resources.limits.memory" in found.message
+
+
+def test_what_could_not_be_fetched_is_told_in_the_words_of_the_container_that_tried(scene) -> None:
+    sentence = "spec.fetch[0].from: there is no s3://pets/none"
+    words = Outcome(rank=0, exit_code=11, reason="ConfigurationError", message=sentence, ended=1.0)
+    state = {"terminated": {"exitCode": 11, "message": words.model_dump_json(by_alias=True)}}
+    waiting = {"name": "trainer", "state": {"waiting": {"reason": "PodInitializing"}}}
+    scene.pod(
+        0,
+        "Failed",
+        initContainerStatuses=[{"name": "fetch", "state": state}],
+        containerStatuses=[waiting],
+    )
+    found = cause(scene)
+    assert (found.message, found.exit_code) == (sentence, 11)
+
+
+def test_a_container_that_has_fetched_hides_no_failure_of_the_trainer(scene) -> None:
+    pod = scene.last_words(0, 10, "ValueError: no", 20.0)
+    fetched = {"name": "fetch", "state": {"terminated": {"exitCode": 0}}}
+    pod["status"]["initContainerStatuses"] = [fetched]
+    assert cause(scene).message == "rank 0: ValueError: no"
 
 
 def test_a_signal_has_its_name(scene) -> None:

@@ -30,3 +30,10 @@ def test_only_the_latest_pod_of_a_rank_counts(scene) -> None:
     scene.pod(0, "Failed", conditions=[condition])
     scene.pod(0, "Running", ready=True)
     assert not_ready(scene.pods) is None
+
+
+def test_fetching_is_told(scene) -> None:
+    running = {"name": "fetch", "state": {"running": {}}}
+    waiting = {"name": "trainer", "state": {"waiting": {"reason": "PodInitializing"}}}
+    scene.pod(0, "Pending", initContainerStatuses=[running], containerStatuses=[waiting])
+    assert not_ready(scene.pods) == ("Fetching", "rank 0: spec.fetch is carried out")

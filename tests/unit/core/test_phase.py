@@ -22,6 +22,14 @@ def test_one_pod_without_a_node_keeps_the_job_pending(scene) -> None:
     assert phase(scene) == "Pending"
 
 
+def test_pods_that_fetch_are_on_their_nodes_and_start(scene) -> None:
+    scene.made()
+    for rank in (0, 1):
+        fetching = {"name": "fetch", "state": {"running": {}}}
+        scene.pod(rank, "Pending", initContainerStatuses=[fetching])
+    assert phase(scene) == "Starting"
+
+
 @pytest.mark.parametrize("ready", [(True, False), (False, True), (True, True)])
 def test_pods_that_run_only_start_until_the_chief_trains(scene, ready) -> None:
     scene.made()

@@ -1,0 +1,132 @@
+"""One source to one place: what is there already is kept, what is half done is finished."""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from kubefit_trainer.fetch.faults import FetchError
+from kubefit_trainer.fetch.place import Place, Record
+from kubefit_trainer.fetch.sources import Listing, Remote, Source
+
+_AT_ONCE = 8
+_TELL_EVERY = 1000
+"""Files."""
+_CONTENT = "content"
+
+
+def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
+    """Fetches the source unless the place holds it.
+
+    Raises:
+        FetchError: something is wrong that another try does not mend.
+        Exception: whatever the client of the store raises.
+
+    """
+    wanted, held = source.fetch, place.record()
+    if held is not None and held.source == wanted.source and held.endpoint == wanted.endpoint:
+        if wanted.sha256 is not None and held.sha256 == wanted.sha256:
+            tell(f"{place.path} holds {source.name} with that sha256")
+            return
+    else:
+        held = None
+    listing = source.list()
+    _check_kind(source, listing)
+    if held is not None and held.version and held.version == listing.version:
+        if wanted.sha256 is None:
+            tell(f"{place.path} holds {source.name} as it is now")
+            return
+        raise _other_content(source, str(held.sha256))
+    version = listing.version or wanted.sha256 or uuid.uuid4().hex
+    staging = place.staging(version)
+    _check_room(source, place, listing, staging)
+    tell(f"fetches {source.name}: {_count(listing)}, {_bytes(listing.size)}")
+    content = staging / _CONTENT
+    _get_all(source, listing, content, tell=tell)
+    checksum = _checksum(content) if listing.is_file else None
+    if wanted.sha256 is not None and checksum != wanted.sha256:
+        shutil.rmtree(staging)
+        raise _other_content(source, str(checksum))
+    record = Record(
+        source=wanted.source,
+        endpoint=wanted.endpoint,
+        version=listing.version,
+        sha256=checksum,
+        files=len(listing.files),
+    )
+    place.put(content, record)
+    shutil.rmtree(staging, ignore_errors=True)
+    tell(f"{place.path} holds {source.name} now")
+
+
+def _check_kind(source: Source, listing: Listing) -> None:
+    if source.fetch.sha256 is not None and not listing.is_file:
+        raise FetchError(
+            f"{source.field}.sha256: {source.name} is a folder of {_count(listing)}, and a checksum"
+            " is that of one file; leave it out"
+        )
+
+
+def _other_content(source: Source, found: str) -> FetchError:
+    return FetchError(
+        f"{source.field}.sha256: {source.name} has {found}, not {source.fetch.sha256}; it is"
+        " another file than the one meant"
+    )
+
+
+def _check_room(source: Source, place: Place, listing: Listing, staging: Path) -> None:
+    there = sum(file.stat().st_size for file in staging.rglob("*") if file.is_file())
+    free = shutil.disk_usage(place.volume).free
+    if listing.size - there > free:
+        raise FetchError(
+            f"{source.field}.to: {source.name} has {_bytes(listing.size)}, but the job's volume has"
+            f" {_bytes(free)} left; enlarge it or fetch less"
+        )
+
+
+def _get_all(
+    source: Source, listing: Listing, content: Path, *, tell: Callable[[str], None]
+) -> None:
+    targets = {content / name if name else content: r for name, r in listing.files.items()}
+    for folder in {target.parent for target in targets}:
+        folder.mkdir(parents=True, exist_ok=True)
+    missing = {target: remote for target, remote in targets.items() if not target.exists()}
+    if len(missing) < len(targets):
+        tell(f"goes on: {len(targets) - len(missing)} of {len(targets)} files are there")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        done = pool.map(lambda item: _get(source, item[1], item[0]), missing.items())
+        for number, _ in enumerate(done, start=1):
+            if number % _TELL_EVERY == 0:
+                tell(f"{number} of {len(missing)} files")
+
+
+def _get(source: Source, remote: Remote, target: Path) -> None:
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        source.get(remote, part)
+        found = part.stat().st_size
+        if remote.size is not None and found != remote.size:
+            raise OSError(f"{remote.path} came with {found} of {remote.size} bytes")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _count(listing: Listing) -> str:
+    count = len(listing.files)
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

@@ -1,0 +1,109 @@
+"""Where something fetched goes, and how it gets there whole or not at all.
+
+Beside the files of the user the volume has a folder of ours for each place. It holds what is half
+done, and a record of what lies at the place. Files are complete once they have their name.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kubefit.api.base import Model
+from kubefit_trainer.fetch.faults import FetchError
+
+_FOLDER = ".kubefit/fetch"
+
+
+class Record(Model):
+    """What lies at a place."""
+
+    source: str
+    endpoint: str | None = None
+    version: str = ""
+    """`Listing.version`."""
+    sha256: str | None = None
+    """Of a single file."""
+    files: int = 0
+    placed: bool = False
+    """False while it is being put there."""
+
+
+class Place:
+    """A path on the volume that belongs to `spec.fetch`."""
+
+    def __init__(self, volume: Path, to: str, *, field: str) -> None:
+        """Nothing is made yet."""
+        self.volume = volume
+        self.path = volume / to
+        self.field = field
+        self._state = volume / _FOLDER / hashlib.sha256(to.encode()).hexdigest()[:16]
+
+    @contextlib.contextmanager
+    def locked(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Keeps other jobs from fetching the same at once.
+
+        Where the volume knows no locks, two jobs may do the same work twice, and nothing worse:
+        files get their names when they are complete.
+        """
+        self._state.mkdir(parents=True, exist_ok=True)
+        with (self._state / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tell(f"{self.path}: waits for another job that fetches it")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                tell(f"{self.path}: the volume knows no locks; goes on without")
+            yield
+
+    def record(self) -> Record | None:
+        """What lies at the place; None when nothing that was fetched does.
+
+        Raises:
+            FetchError: something lies there that was not fetched.
+
+        """
+        try:
+            found = Record.model_validate_json((self._state / "record.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            found = None
+        if not os.path.lexists(self.path):
+            return None
+        if found is None:
+            raise FetchError(
+                f"{self.field}.to: {self.path} is there already and was not fetched; take it away"
+                " or choose another place"
+            )
+        return found if found.placed else None
+
+    def staging(self, version: str) -> Path:
+        """The folder for what is half done of that version; that of other versions is removed."""
+        name = f"staging-{version[:16]}"
+        for entry in self._state.glob("staging-*"):
+            if entry.name != name:
+                shutil.rmtree(entry, ignore_errors=True)
+        (self._state / name).mkdir(exist_ok=True)
+        return self._state / name
+
+    def put(self, content: Path, record: Record) -> None:
+        """Moves what was fetched to its place, in place of what was fetched there before."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(record.model_copy(update={"placed": False}))
+        old = self._state / "old"
+        shutil.rmtree(old, ignore_errors=True)
+        if self.path.is_dir():
+            self.path.rename(old)
+        content.replace(self.path)
+        self._write(record.model_copy(update={"placed": True}))
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _write(self, record: Record) -> None:
+        beside = self._state / f"record.{os.getpid()}"
+        beside.write_text(record.model_dump_json(by_alias=True, exclude_none=True))
+        beside.replace(self._state / "record.json")
