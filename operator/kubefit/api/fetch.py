@@ -41,7 +41,10 @@ class Fetch(
     """Where the file or folder goes, relative to the volume's root."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | SkipJsonSchema[None] = None
     """Checksum of a single file; another file is refused."""
-    secret_name: Annotated[str, Field(min_length=1, max_length=253)] | SkipJsonSchema[None] = None
+    secret_name: (
+        Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=253)]
+        | SkipJsonSchema[None]
+    ) = None
     """Secret with credentials, which the workers' first container alone sees.
 
     Its keys: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_REGION`;

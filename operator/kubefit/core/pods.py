@@ -1,6 +1,5 @@
 """The workers' pods and the one Indexed Job that makes them."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,9 +14,7 @@ from kubefit.api.names import (
     CONFIG_DIR,
     CONTAINER,
     FETCH_CONTAINER,
-    LABEL_RUN,
     PORT_METRICS,
-    SECRETS_DIR,
     TMP_DIR,
     VOLUME_DIR,
     Env,
@@ -25,6 +22,7 @@ from kubefit.api.names import (
 )
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.api.volumes import Volume
+from kubefit.core import fetching
 from kubefit.core.merge import merged
 from kubefit.core.observed import Defaults
 
@@ -74,51 +72,15 @@ def _mount(volume: Volume) -> dict[str, Any]:
     return {"name": volume.name, "mountPath": volume.mount_path, "readOnly": True}
 
 
-def _secret_names(job: TrainingJob) -> list[str]:
-    return list(dict.fromkeys(f.secret_name for f in job.spec.fetch if f.secret_name))
-
-
-def _secret_volume(name: str) -> str:
-    """A name of 63 characters at most, that no volume of the user has."""
-    return f"secret-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-
-
-def _secret(name: str) -> dict[str, Any]:
-    # Optional: the container says in words that a Secret is missing; a mount waits for ever.
-    secret = {"secretName": name, "optional": True, "defaultMode": 0o440}
-    return {"name": _secret_volume(name), "secret": secret}
-
-
-def _fetch_container(job: TrainingJob, trainer: dict[str, Any]) -> dict[str, Any]:
-    """Carries out `spec.fetch` in the chief's pod; in the others it waits for the chief's.
-
-    It may use what the trainer may, which asks for nothing more of the node.
-    """
-    same = ("image", "imagePullPolicy", "resources", "securityContext")
-    run = {"fieldRef": {"fieldPath": f"metadata.labels['{LABEL_RUN}']"}}
-    return {
-        "name": FETCH_CONTAINER,
-        **{key: trainer[key] for key in same},
-        "command": ["tini", "--", "python", "-m", "kubefit_trainer.fetch"],
-        "env": [*trainer["env"], {"name": Env.RUN.value, "valueFrom": run}],
-        "volumeMounts": [
-            *trainer["volumeMounts"][:3],
-            *(
-                {
-                    "name": _secret_volume(name),
-                    "mountPath": f"{SECRETS_DIR}/{name}",
-                    "readOnly": True,
-                }
-                for name in _secret_names(job)
-            ),
-        ],
-    }
-
-
 def pod_template(
     job: TrainingJob, defaults: Defaults, *, labels: dict[str, str], claim: str
 ) -> dict[str, Any]:
     """Template of a worker; its rank comes from the Job's completion index."""
+    mounts: list[dict[str, Any]] = [
+        {"name": VolumeName.VOLUME.value, "mountPath": VOLUME_DIR},
+        {"name": VolumeName.CONFIG.value, "mountPath": CONFIG_DIR, "readOnly": True},
+        {"name": VolumeName.TMP.value, "mountPath": TMP_DIR},
+    ]
     ports = {PORT_METRICS: AGENT_PORT, "tensorflow": TENSORFLOW_PORT}
     container = {
         "name": CONTAINER,
@@ -135,12 +97,7 @@ def pod_template(
         },
         "resources": job.spec.resources.model_dump(by_alias=True),
         "securityContext": container_security(),
-        "volumeMounts": [
-            {"name": VolumeName.VOLUME.value, "mountPath": VOLUME_DIR},
-            {"name": VolumeName.CONFIG.value, "mountPath": CONFIG_DIR, "readOnly": True},
-            {"name": VolumeName.TMP.value, "mountPath": TMP_DIR},
-            *(_mount(volume) for volume in job.spec.volumes),
-        ],
+        "volumeMounts": [*mounts, *(_mount(volume) for volume in job.spec.volumes)],
     }
     spec = {
         **pod_security(),
@@ -148,16 +105,18 @@ def pod_template(
         "subdomain": job.metadata.name,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
-        **({"initContainers": [_fetch_container(job, container)]} if job.spec.fetch else {}),
         "containers": [container],
         "volumes": [
             {"name": VolumeName.VOLUME.value, "persistentVolumeClaim": {"claimName": claim}},
             {"name": VolumeName.CONFIG.value, "configMap": {"name": job.metadata.name}},
             tmp_volume(),
             *(_source(volume) for volume in job.spec.volumes),
-            *(_secret(name) for name in _secret_names(job)),
+            *fetching.volumes(job),
         ],
     }
+    first = fetching.containers(job, container, mounts=mounts)
+    if first:
+        spec["initContainers"] = first
     template = {"metadata": {"labels": labels}, "spec": spec}
     result: dict[str, Any] = merged(template, job.spec.pod_template or {})
     return result
