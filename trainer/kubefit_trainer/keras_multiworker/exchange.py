@@ -5,11 +5,13 @@ The result is sum(rows * gradient) / sum(rows), the gradient of the mean over th
 whether the batch divides evenly or not. Finite checks, clipping, accumulation and the update then
 all see the same global gradients, and no second collective follows.
 
-Workers on CPUs sum over a ring of TCP connections of their own (`ring`): TensorFlow's collectives
-copy every byte several times on its way through protocol buffers. GPUs use the collectives.
+Workers on CPUs sum over a ring of TCP connections of their own (`ring`), beside the backward pass
+(`sums`): TensorFlow's collectives copy every byte several times on its way through protocol
+buffers. GPUs use the collectives.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -89,8 +91,11 @@ def _sum_dense(values: list[Any]) -> list[Any]:
     Gradients are there from the last layer to the first, and travel in that order.
     """
     sums: list[Any] = [None] * len(values)
-    for bucket in _buckets([value.shape.num_elements() for value in values]):
-        for index, total in zip(bucket, _sum_bucket([values[i] for i in bucket]), strict=True):
+    buckets = _buckets([value.shape.num_elements() for value in values])
+    # All are on their way before the first is waited for.
+    under_way = [_begin_bucket([values[i] for i in bucket]) for bucket in buckets]
+    for bucket, end in zip(buckets, under_way, strict=True):
+        for index, total in zip(bucket, end(), strict=True):
             sums[index] = total
     return sums
 
@@ -108,33 +113,50 @@ def _buckets(sizes: list[int]) -> list[list[int]]:
     return buckets
 
 
-def _sum_bucket(values: list[Any]) -> list[Any]:
+_End = Callable[[], list[Any]]
+"""Waits for sums that were begun."""
+
+
+def _begin_bucket(values: list[Any]) -> _End:
     small = [i for i, value in enumerate(values) if 4 * value.shape.num_elements() <= _SMALL]
     large = [i for i in range(len(values)) if i not in small]
     flat = [tf.reshape(value, [-1]) for value in values]
     vectors = [flat[i] for i in large]
     if small:
         vectors.append(tf.concat([flat[i] for i in small], 0))
-    summed = _sum_vectors(vectors)
-    parts = {index: summed[place] for place, index in enumerate(large)}
-    if small:
-        split = tf.split(summed[-1], [flat[i].shape.num_elements() for i in small])
-        parts.update(zip(small, split, strict=True))
-    return [tf.reshape(parts[i], value.shape) for i, value in enumerate(values)]
+    end_vectors = _begin_vectors(vectors)
+
+    def end() -> list[Any]:
+        summed = end_vectors()
+        parts = {index: summed[place] for place, index in enumerate(large)}
+        if small:
+            split = tf.split(summed[-1], [flat[i].shape.num_elements() for i in small])
+            parts.update(zip(small, split, strict=True))
+        return [tf.reshape(parts[i], value.shape) for i, value in enumerate(values)]
+
+    return end
 
 
-def _sum_vectors(vectors: list[Any]) -> list[Any]:
+def _begin_vectors(vectors: list[Any]) -> _End:
     halves = _halved()
-    ring = links.ring()
-    if ring is None:
-        return _sum_by_collectives(vectors, halves)
+    sums = links.sums()
+    if sums is None:
+        summed = _sum_by_collectives(vectors, halves)
+        return lambda: summed
 
-    def over_the_ring(*arrays: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        return ring.all_sum(arrays, halves=halves)
+    def begin(*arrays: np.ndarray[Any, Any]) -> np.int64:
+        return np.int64(sums.begin(arrays, halves=halves))
 
-    # Run eagerly, one result comes without its list.
-    summed = tf.nest.flatten(tf.numpy_function(over_the_ring, vectors, [tf.float32] * len(vectors)))
-    return [tf.ensure_shape(s, v.shape) for s, v in zip(summed, vectors, strict=True)]
+    # TensorFlow keeps both functions in the order in which they stand here, on every worker.
+    number = tf.numpy_function(begin, vectors, tf.int64)
+
+    def end() -> list[Any]:
+        dtypes = [tf.float32] * len(vectors)
+        # Run eagerly, one result comes without its list.
+        summed = tf.nest.flatten(tf.numpy_function(sums.end, [number], dtypes))
+        return [tf.ensure_shape(s, v.shape) for s, v in zip(summed, vectors, strict=True)]
+
+    return end
 
 
 def _sum_by_collectives(vectors: list[Any], halves: bool) -> list[Any]:

@@ -15,6 +15,7 @@ import time
 from kubefit_trainer.keras_multiworker import cluster, coordination, meeting
 from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, MultiWorkerError
 from kubefit_trainer.keras_multiworker.ring import Ring
+from kubefit_trainer.keras_multiworker.sums import Sums
 
 TRANSPORT = "KERAS_MULTIWORKER_TRANSPORT"
 """Environment variable: `auto` (default), or `collectives` to use those of TensorFlow always."""
@@ -23,12 +24,12 @@ TIMEOUT_SECONDS = 120.0
 _HELLO_SECONDS = 10.0
 _WORD_BYTES = 16
 
-_ring: Ring | None = None
+_sums: Sums | None = None
 
 
-def ring() -> Ring | None:
-    """The ring of this process, None where TensorFlow's own collectives are used."""
-    return _ring
+def sums() -> Sums | None:
+    """Sums over the ring of this process, None where TensorFlow's own collectives are used."""
+    return _sums
 
 
 def connect() -> None:
@@ -40,8 +41,8 @@ def connect() -> None:
         MultiWorkerError: a neighbour cannot be reached.
 
     """
-    global _ring
-    if coordination.alone() or _ring is not None or not _wanted():
+    global _sums
+    if coordination.alone() or _sums is not None or not _wanted():
         return
     member = cluster.member()
     after = (member.rank + 1) % member.workers
@@ -63,13 +64,14 @@ def connect() -> None:
         except BaseException:
             outgoing.close()
             raise
-    _ring = Ring(
+    ring = Ring(
         rank=member.rank,
         workers=member.workers,
         incoming=incoming,
         outgoing=outgoing,
         check=_check,
     )
+    _sums = Sums(ring)
 
 
 def _check() -> None:
