@@ -23,7 +23,7 @@ from kubefit_trainer.preflight import folders, pictures
 def act(folder):
     names = folders.class_names(folder, field="x")
     found = folders.index(folder, names, field="x")
-    pictures.check(found.files, field="x", seconds=5.0)
+    pictures.check(found.files, range(len(found.files)), field="x", seconds=10.0)
     return found
 """,
     "open": """

@@ -100,7 +100,7 @@ def _train(
     else:
         from kubefit_trainer import recipe as recipes
 
-        recipes.run(config, start.rank, strategy)
+        recipes.run(config, start.rank, strategy, tell=reporter.update)
     reporter.phase(TrainerPhase.DONE)
     runtime.finish(_LAST_BARRIER_SECONDS)
     if runtime.is_chief() and config.workers > 1:

@@ -182,6 +182,8 @@ class TrainerReport(Model):
     """Latest logs of training and validation, without `loss`."""
     evaluation: dict[str, float] = {}
     """Metrics of the evaluation after training, `loss` among them."""
+    skipped_images: int = 0
+    """Images that cannot be read and so were left out, of all sets together."""
     step_seconds: StepSeconds = StepSeconds()
     versions: dict[str, str] = {}
     """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
@@ -263,6 +265,8 @@ class Result(Model):
     """Last logs of training and validation, `loss` among them."""
     evaluation: dict[str, float] = {}
     """Metrics of the evaluation after training, `loss` among them."""
+    skipped_images: int = 0
+    """Images that cannot be read and so were left out; `skipped.json` names them."""
     versions: dict[str, str] = {}
     """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
     failure: Cause | None = None
@@ -303,6 +307,11 @@ class JobFiles:
     def recipe(self) -> PurePosixPath:
         """The recipe as it was trained, defaults and all, written by the chief."""
         return self.root / "recipe.yaml"
+
+    @property
+    def skipped(self) -> PurePosixPath:
+        """Images that were left out, by name, with the reasons; written by the chief."""
+        return self.root / "skipped.json"
 
     @property
     def result(self) -> PurePosixPath:

@@ -263,6 +263,8 @@ class Progress(Model):
     metrics: dict[str, float] = {}
     """Latest metrics of training and validation (`val_…`)."""
     examples_per_second: float | SkipJsonSchema[None] = None
+    skipped_images: int | SkipJsonSchema[None] = None
+    """Images that cannot be read and so were left out; `skipped.json` of the job names them."""
     update_time: datetime.datetime | SkipJsonSchema[None] = None
     """When the chief reported this."""
 

@@ -17,6 +17,8 @@ def print_success(job: TrainingJob, result: LocalResult) -> None:
     screen.out(f"{job.metadata.name}: succeeded in {result.seconds:.0f} s{restarts}")
     for name, value in sorted(result.evaluation.items()):
         screen.out(f"  {f'{_of_what(job)} {name}':<18} {value:.4f}")
+    if result.skipped_images:
+        screen.out(f"  {'skipped images':<18} {result.skipped_images}")
     for label, path in _places(result):
         screen.out(f"  {label:<18} {_short(path)}")
 
@@ -42,6 +44,8 @@ def _places(result: LocalResult) -> list[tuple[str, Path]]:
     found = [(label, export / name) for label, name in _MODELS.items() if (export / name).exists()]
     if Path(result.files.tensorboard).exists():
         found.append(("TensorBoard logs", Path(result.files.tensorboard)))
+    if result.skipped_images:
+        found.append(("skipped", Path(result.files.skipped)))
     return [*found, ("result", Path(result.files.result))]
 
 

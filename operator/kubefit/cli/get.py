@@ -36,6 +36,8 @@ def describe(job: TrainingJob) -> Iterator[tuple[str, str]]:
     yield "state", snapshot.phase
     if snapshot.epoch:
         yield "progress", f"{screen.epoch_of(snapshot)}  {screen.numbers(snapshot.logs)}"
+    if status.progress and status.progress.skipped_images:
+        yield "skipped", f"{status.progress.skipped_images} images that cannot be read"
     if status.evaluation:
         yield "evaluation", screen.numbers(status.evaluation)
     if status.restarts:

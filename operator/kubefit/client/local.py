@@ -57,6 +57,8 @@ class LocalResult:
     metrics: dict[str, float]
     """Last logs of training and validation, `loss` among them."""
     evaluation: dict[str, float]
+    skipped_images: int
+    """Images that cannot be read and so were left out."""
     seconds: float
     """Wall time of all attempts."""
     restarts: int
@@ -201,6 +203,7 @@ def _finish(run: _Run, outcomes: list[Outcome], *, first: int, attempt: int) -> 
         seconds=0.0,
         metrics=report.metrics if report else {},
         evaluation=report.evaluation if report else {},
+        skipped_images=report.skipped_images if report else 0,
         versions=report.versions if report else {},
     )
     result = result.model_copy(
@@ -216,6 +219,7 @@ def _finish(run: _Run, outcomes: list[Outcome], *, first: int, attempt: int) -> 
         failure=result.failure,
         metrics=result.metrics,
         evaluation=result.evaluation,
+        skipped_images=result.skipped_images,
         seconds=result.seconds,
         restarts=attempt - first,
         versions=result.versions,

@@ -35,6 +35,7 @@ def progress(report: TrainerReport, *, ranks: int, phase: Phase) -> Progress:
         loss=_finite(report.loss),
         metrics={name: value for name, value in report.metrics.items() if _is_finite(value)},
         examples_per_second=_throughput(report, ranks),
+        skipped_images=report.skipped_images or None,
         update_time=_moment(report.updated),
     )
 

@@ -142,17 +142,26 @@ def test_the_chief_prints_one_line_an_epoch_that_programs_can_read(finished) -> 
     assert names < set(epochs[0])
 
 
-def test_an_image_that_breaks_off_is_named(tmp_path: Path) -> None:
+def test_an_image_that_breaks_off_is_named_or_skipped_with_a_count(tmp_path: Path) -> None:
     write_images(tmp_path / "train", each=6, seed=0)
     write_images(tmp_path / "test", each=2, seed=1)
     file = tmp_path / "train" / "light" / "3.png"
-    file.write_bytes(file.read_bytes()[:50])
+    # It ends as it should, so that only decoding tells.
+    file.write_bytes(file.read_bytes()[:50] + file.read_bytes()[-12:])
     result, _ = trained(tmp_path)
     assert result.phase is Phase.FAILED
     assert result.failure is not None
     assert result.failure.reason == "ConfigurationError"
     assert result.failure.message.startswith("spec.recipe.data.train.folder: ")
     assert f"{file} cannot be read" in result.failure.message
+    result, lines = trained(tmp_path, data={**recipe()["data"], "onUnreadable": "skip"})
+    assert result.phase is Phase.SUCCEEDED, result.failure
+    assert result.skipped_images == 1
+    assert json.loads(Path(result.files.skipped).read_text()) == {
+        str(file): "it is damaged or breaks off"
+    }
+    assert "skipped_images=1" in lines
+    assert f"skipped: {file} cannot be read (it is damaged or breaks off)" in lines
 
 
 def test_a_frozen_backbone_keeps_the_weights_of_its_file(tmp_path: Path) -> None:

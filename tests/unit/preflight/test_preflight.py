@@ -367,6 +367,24 @@ def test_all_bad_files_are_named_together(volume: Path) -> None:
     assert said.endswith("replace them or take them out")
 
 
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "bmp", "gif"])
+def test_an_image_that_breaks_off_is_found_before_training(volume: Path, kind: str) -> None:
+    file = volume / "pets" / "cats" / f"torn.{kind}"
+    noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+    Image.fromarray(noise).save(file)
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"written by some camera" * 10)
+    assert preflight.check(config(volume, workers=1), 0) is None
+    file.write_bytes(whole[: len(whole) // 2])
+    assert f"{file} cannot be read (" in (preflight.check(config(volume, workers=1), 0) or "")
+
+
+def test_images_that_are_to_be_skipped_are_no_fault(volume: Path) -> None:
+    (volume / "pets" / "cats" / "0.png").write_bytes(b"")
+    job = config(volume, change=lambda r, _: r["data"].update(onUnreadable="skip"))
+    assert [preflight.check(job, rank) for rank in range(2)] == [None, None]
+
+
 def test_more_workers_than_images_are_refused(volume: Path) -> None:
     said = preflight.check(config(volume, workers=11), 0)
     assert said == (

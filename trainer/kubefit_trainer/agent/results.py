@@ -20,6 +20,7 @@ def result_of(outcome: Outcome, *, attempt: int, seconds: float) -> Result:
         seconds=round(seconds, 3),
         metrics=metrics,
         evaluation=told.evaluation if told else {},
+        skipped_images=told.skipped_images if told else 0,
         versions=told.versions if told else {},
         failure=Cause(
             rank=outcome.rank,

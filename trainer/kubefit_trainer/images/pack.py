@@ -76,7 +76,7 @@ def pack(
                     writer.add(Path(file).stem, label, *one)
     if skipped and not skip_unreadable:
         shutil.rmtree(partial)
-        raise pictures.unreadable(skipped, field=_FIELD)
+        raise pictures.UnreadableError(skipped, field=_FIELD)
     if not writer.images:
         shutil.rmtree(partial)
         raise ConfigurationError(f"{_FIELD}: no image of {source} can be read")

@@ -14,7 +14,11 @@ Every process of the cluster runs the same program with its own TF_CONFIG.
 """
 
 from kubefit_trainer.keras_multiworker.batch_norm import sync_batch_norm
-from kubefit_trainer.keras_multiworker.broadcast import text_from_chief, weights_from_chief
+from kubefit_trainer.keras_multiworker.broadcast import (
+    text_from_chief,
+    texts_of_all,
+    weights_from_chief,
+)
 from kubefit_trainer.keras_multiworker.cluster import outside_strategy
 from kubefit_trainer.keras_multiworker.errors import (
     DifferentDataError,
@@ -56,6 +60,7 @@ __all__ = [
     "strategy",
     "sync_batch_norm",
     "text_from_chief",
+    "texts_of_all",
     "weights_from_chief",
     "workers",
 ]

@@ -1,4 +1,4 @@
-"""Weights that the chief alone has read, given to all workers.
+"""What one worker knows, told to others: weights that the chief alone has read, and texts.
 
 Files are read once, whatever the number of workers. Afterwards every worker compares the checksum
 of what it holds with the chief's.
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kubefit_trainer.keras_multiworker import cluster, coordination
+from kubefit_trainer.keras_multiworker import cluster, coordination, meeting
 from kubefit_trainer.keras_multiworker.errors import MultiWorkerError
 from kubefit_trainer.keras_multiworker.step import all_sum
 
 _TIMEOUT_SECONDS = 600.0
+_LATEST_SECONDS = 24 * 3600.0
 _rounds = itertools.count()
 
 
@@ -33,6 +34,22 @@ def text_from_chief(text: str) -> str:
             f"the chief did not say within {_TIMEOUT_SECONDS:.0f} s what network to build"
         )
     return found
+
+
+def texts_of_all(text: str, what: str) -> list[str]:
+    """The text of every worker, by rank, on every worker; all must call it.
+
+    `what` names the occasion to people. Who comes later is waited for as long as it lives.
+    """
+    if coordination.alone():
+        return [text]
+    number = next(_rounds)
+    member = cluster.member()
+    coordination.publish(f"texts/{number}/{member.rank}", text)
+    return [
+        meeting.hear(f"texts/{number}/{rank}", rank, what, _LATEST_SECONDS)
+        for rank in range(member.workers)
+    ]
 
 
 def weights_from_chief(model: Any) -> str:

@@ -1,6 +1,29 @@
-"""How many images a split leaves for what; shared by the checks and by the training."""
+"""Whether there are images enough for classes, splits and workers, and what a split holds out."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from kubefit.api.recipe import AUTO, Data, Recipe
+from kubefit_trainer.failure import ConfigurationError
+
+_TRAIN = "spec.recipe.data.train"
+
+
+def by_class(labels: Iterable[int], classes: list[str]) -> dict[str, int]:
+    """Images of each class."""
+    found = Counter(labels)
+    return {name: found[label] for label, name in enumerate(classes)}
+
+
+def check(recipe: Recipe, counts: dict[str, int], *, workers: int) -> None:
+    """Checks the training images, from which splits are yet to be held out.
+
+    Raises:
+        ConfigurationError: naming the class or the field that there are too few images for.
+
+    """
+    _check_classes(recipe.data, counts)
+    _check_workers(recipe, list(counts.values()), workers=workers)
 
 
 def held_out(classes: Sequence[int], share: float) -> list[int]:
@@ -21,3 +44,36 @@ def held_out(classes: Sequence[int], share: float) -> list[int]:
         for i in open_[: wanted - sum(held)]:
             held[i] += 1
     return held
+
+
+def _check_classes(data: Data, counts: dict[str, int]) -> None:
+    share = data.validation_split + data.test_split
+    present = [name for name, count in counts.items() if count]
+    if len(present) == 1:
+        raise ConfigurationError(
+            f"{_TRAIN}: only class {present[0]!r} has images; a classifier needs two or more"
+        )
+    for name, count in counts.items():
+        if share and count == 1:
+            raise ConfigurationError(
+                f"{_TRAIN}: class {name!r} has one image, which validationSplit and testSplit"
+                " cannot share out; add images or take the class out"
+            )
+
+
+def _check_workers(recipe: Recipe, counts: list[int], *, workers: int) -> None:
+    data, batch, images = recipe.data, recipe.training.global_batch_size, sum(counts)
+    tested = held_out(counts, data.test_split)
+    rest = [count - held for count, held in zip(counts, tested, strict=True)]
+    left = sum(rest) - sum(held_out(rest, data.validation_split / (1.0 - data.test_split)))
+    if left < workers:
+        raise ConfigurationError(
+            f"spec.workers: {workers} workers are more than the {left} training images"
+            f" (of {images}, validationSplit {data.validation_split:g}"
+            f"{f', testSplit {data.test_split:g}' if data.test_split else ''})"
+        )
+    if batch != AUTO and batch < workers:
+        raise ConfigurationError(
+            f"spec.recipe.training.globalBatchSize: {batch} is less than the {workers}"
+            " workers; each needs at least one image of every step"
+        )

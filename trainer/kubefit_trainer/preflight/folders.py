@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import BinaryIO, overload
 
 from kubefit_trainer.failure import ConfigurationError
 
@@ -50,6 +50,14 @@ class FileTable(Sequence[str]):
         return (
             f"{folder}/{os.fsdecode(bytes(self._names[self._ends[index] : self._ends[index + 1]]))}"
         )
+
+    def name(self, sample: int) -> str:
+        """The path of a file."""
+        return self[sample]
+
+    def open(self, sample: int) -> BinaryIO:
+        """The file, at its beginning."""
+        return Path(self[sample]).open("rb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,12 @@
 Reading an image is one read at a known place, in any order. Imports neither TensorFlow nor NumPy.
 """
 
+import io
 import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from kubefit_trainer.failure import ConfigurationError
 
@@ -48,6 +50,15 @@ class Pack:
         with file.open("rb", buffering=0) as shard:
             shard.seek(offset)
             return shard.read(length)
+
+    def name(self, sample: int) -> str:
+        """Where the image lies."""
+        file, offset, _ = self.locate(sample)
+        return f"at byte {offset} of {file}"
+
+    def open(self, sample: int) -> BinaryIO:
+        """The encoded image as a file."""
+        return io.BytesIO(self.content(sample))
 
 
 def shard_name(shard: int) -> str:

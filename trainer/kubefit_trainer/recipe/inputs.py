@@ -1,17 +1,20 @@
 """The sets of images of a job and what each is for, handed to the strategy worker by worker."""
 
 from dataclasses import dataclass
+from dataclasses import field as filled_with
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from kubefit.api.recipe import ClassWeights, Images, Recipe
+from kubefit.api.recipe import ClassWeights, Images, OnUnreadable, Recipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment
+from kubefit_trainer.preflight import counts
 from kubefit_trainer.recipe import order, pipeline
 from kubefit_trainer.recipe.order import Shard
+from kubefit_trainer.recipe.readable import Group, readable
 from kubefit_trainer.recipe.sources import Source, open_source
 
 
@@ -37,6 +40,8 @@ class Inputs:
     validation: Chosen | None
     evaluation: Chosen | None
     """For the evaluation after training: the test images, or else those of the validation."""
+    skipped: dict[str, str] = filled_with(default_factory=dict)
+    """Images of all sets that were left out, by name, with the reasons."""
 
     def sources(self) -> list[Source]:
         """Every source once."""
@@ -44,26 +49,33 @@ class Inputs:
         return list({id(c.source): c.source for c in chosen if c is not None}.values())
 
 
-def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
+def open_inputs(recipe: Recipe, volume: Path, group: Group | None = None) -> Inputs:
     """Indexes the images of a recipe; relative paths are below `volume`.
+
+    The workers of the group, which all must call this, share out a look at what can be read, if the
+    recipe asks for it.
 
     Raises:
         ConfigurationError: images are missing or unusable.
 
     """
-    data = recipe.data
-    needed = augment.needed(recipe.augmentation, (data.image_size[0], data.image_size[1]))
-    source = open_source(
-        data.train, data, volume=volume, field="spec.recipe.data.train", needed=needed
+    data, opened = recipe.data, _Opened(recipe, volume, group or Group())
+    source = opened.source(
+        data.train,
+        name="train",
+        needed=augment.needed(recipe.augmentation, (data.image_size[0], data.image_size[1])),
     )
+    if opened.skipped:
+        found = counts.by_class(source.labels.tolist(), source.classes)
+        counts.check(recipe, found, workers=opened.group.workers)
     parts = _split(source, recipe)
     _not_empty(parts.training, source, split="train")
     held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
     if data.validation is not None:
-        held = _named(data.validation, recipe, volume, name="validation", classes=source.classes)
+        held = opened.named(data.validation, name="validation", classes=source.classes)
     evaluation = Chosen(source=source, samples=parts.test) if len(parts.test) else held
     if data.test is not None:
-        evaluation = _named(data.test, recipe, volume, name="test", classes=source.classes)
+        evaluation = opened.named(data.test, name="test", classes=source.classes)
     return Inputs(
         train=Chosen(
             source=source,
@@ -72,21 +84,51 @@ def open_inputs(recipe: Recipe, volume: Path) -> Inputs:
         ),
         validation=held,
         evaluation=evaluation,
+        skipped=opened.skipped,
     )
 
 
-def _named(
-    images: Images, recipe: Recipe, volume: Path, *, name: str, classes: list[str]
-) -> Chosen:
-    """A set of its own: what a manifest gives that split, or else all of it."""
-    source = open_source(
-        images, recipe.data, volume=volume, field=f"spec.recipe.data.{name}", classes=classes
-    )
-    if source.splits is None:
-        return Chosen(source=source, samples=np.arange(len(source.labels)))
-    samples = getattr(_split(source, recipe), name)
-    _not_empty(samples, source, split=name)
-    return Chosen(source=source, samples=samples)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Opens the sets of a recipe one after the other."""
+
+    recipe: Recipe
+    volume: Path
+    group: Group
+    skipped: dict[str, str] = filled_with(default_factory=dict)
+
+    def source(
+        self,
+        images: Images,
+        *,
+        name: str,
+        classes: list[str] | None = None,
+        needed: tuple[int, int] | None = None,
+    ) -> Source:
+        """What of a set can be read."""
+        field, data = f"spec.recipe.data.{name}", self.recipe.data
+        source = open_source(
+            images, data, volume=self.volume, field=field, classes=classes, needed=needed
+        )
+        if data.on_unreadable is OnUnreadable.FAIL:
+            return source
+        kept, faults = readable(source, self.group)
+        self.skipped.update(faults)
+        if not len(kept.labels):
+            raise ConfigurationError(
+                f"{field}: none of the {len(source.labels)} images can be read, the first because:"
+                f" {next(iter(faults.values()))}"
+            )
+        return kept
+
+    def named(self, images: Images, *, name: str, classes: list[str]) -> Chosen:
+        """A set of its own: what a manifest gives that split, or else all of it."""
+        source = self.source(images, name=name, classes=classes)
+        if source.splits is None:
+            return Chosen(source=source, samples=np.arange(len(source.labels)))
+        samples = getattr(_split(source, self.recipe), name)
+        _not_empty(samples, source, split=name)
+        return Chosen(source=source, samples=samples)
 
 
 def _not_empty(samples: NDArray[np.int64], source: Source, *, split: str) -> None:

@@ -3,10 +3,12 @@
 Knows the sequence and nothing else: data, model, fit, evaluation, export.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import keras
@@ -15,7 +17,16 @@ import tensorflow as tf
 import yaml
 
 from kubefit.api.contract import JobFiles, RunConfig
-from kubefit.api.recipe import AUTO, Optimizer, Phase, Recipe, Schedule, ScheduleKind, resolve
+from kubefit.api.recipe import (
+    AUTO,
+    OnUnreadable,
+    Optimizer,
+    Phase,
+    Recipe,
+    Schedule,
+    ScheduleKind,
+    resolve,
+)
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.callbacks import progress, samples
 from kubefit_trainer.export import saved
@@ -38,18 +49,28 @@ from kubefit_trainer.recipe.inputs import (
     training_dataset,
 )
 from kubefit_trainer.recipe.pretrained import Pretrained
+from kubefit_trainer.recipe.readable import Group
 from kubefit_trainer.recipe.schedules import Rate
 from kubefit_trainer.recipe.watching import AverageWeights, Plateau, StopEarly
 
 _EXPORT_SAMPLES = 8
+_NAMED = 10
+"""Skipped images that are named on the log."""
 _PHASE_STRIDE = 1_000_003
 
 
-def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
+def run(
+    config: RunConfig,
+    rank: int,
+    strategy: tf.distribute.Strategy,
+    *,
+    tell: Callable[..., None] = lambda **changes: None,
+) -> None:
     """Trains, evaluates and exports what `config.recipe` describes.
 
     To be called on every worker, outside the scope of `strategy`: the chief reloads the exported
-    model alone, and a variable made in the scope would wait for all the others.
+    model alone, and a variable made in the scope would wait for all the others. `tell` is given
+    fields of the `TrainerReport`.
 
     Raises:
         ConfigurationError: the data or the weights cannot be used.
@@ -62,8 +83,13 @@ def run(config: RunConfig, rank: int, strategy: tf.distribute.Strategy) -> None:
         raise RuntimeError("a recipe is to be run outside the scope of the strategy")
     volume = Path(config.volume_dir)
     files = JobFiles(PurePosixPath(config.job_dir))
-    inputs = open_inputs(resolve(recipe), volume)
+    exchange = partial(keras_multiworker.texts_of_all, what="the look at all images")
+    group = Group(rank=rank, workers=config.workers, exchange=exchange)
+    inputs = open_inputs(resolve(recipe), volume, group)
     recipe = resolve(recipe, validates=inputs.validation is not None)
+    tell(skipped_images=len(inputs.skipped))
+    if rank == 0 and recipe.data.on_unreadable is OnUnreadable.SKIP:
+        _tell_skipped(inputs.skipped, Path(files.skipped))
 
     def record(found: Recipe) -> None:
         if rank == 0:
@@ -250,13 +276,25 @@ def evaluate(
     return {name: float(value) for name, value in metrics.items()}
 
 
+def _tell_skipped(skipped: dict[str, str], path: Path) -> None:
+    """The number and the first ones on the chief's log, all of them in a file."""
+    print(f"skipped_images={len(skipped)}", flush=True)
+    for name, why in islice(skipped.items(), _NAMED):
+        print(f"skipped: {name} cannot be read ({why})", flush=True)
+    _write(path, json.dumps(skipped, indent=2) + "\n")
+
+
 def write_resolved(recipe: Recipe, path: Path) -> None:
     """Writes the recipe with every default spelt out; it trains the same again."""
     wire = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    _write(path, yaml.safe_dump(wire, sort_keys=False))
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(yaml.safe_dump(wire, sort_keys=False), encoding="utf-8")
-    partial.replace(path)
+    new = path.with_name(f".partial-{path.name}")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def _chief_callbacks(

@@ -5,7 +5,6 @@ uint8: the network makes floating-point numbers of them, on the device, with a q
 copying.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ from kubefit.api.recipe import Recipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment, draws, memory
 from kubefit_trainer.images.decode import Pixels
-from kubefit_trainer.recipe import order, targets
+from kubefit_trainer.recipe import cpus, order, targets
 from kubefit_trainer.recipe.order import Shard
 from kubefit_trainer.recipe.sources import Source
 
@@ -141,12 +140,10 @@ def _dataset(
     works: Callable[[], Iterator[_Work]], source: Source, recipe: Recipe, *, weighted: bool = False
 ) -> tf.data.Dataset:
     shape = (*_size(recipe), recipe.data.channels)
-    # The agent sets it from the CPU limit of the container, which the affinity does not show.
-    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)))
 
     def elements() -> Iterator[tuple[NDArray[Any], ...]]:
         try:
-            yield from _made(works(), shape, threads=threads)
+            yield from _made(works(), shape, threads=cpus.threads())
         except ConfigurationError as error:
             source.failures.append(error)
             raise ValueError(str(error)) from error

@@ -1,11 +1,10 @@
-"""Labelled images by sample number: from class folders, a manifest, a pack or a NumPy archive.
+"""Labelled images by sample number, wherever they lie.
 
 Indexing decodes nothing; a picture is decoded when a batch asks for it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from dataclasses import field as filled_with
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from kubefit.api.recipe import Data, Images
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import colour
 from kubefit_trainer.images.decode import Picture, UnreadableImageError, decode, halved
-from kubefit_trainer.preflight import archives, folders, manifests, packs, pictures
+from kubefit_trainer.preflight import indexing
+from kubefit_trainer.preflight.indexing import Encoded
+from kubefit_trainer.preflight.pictures import UnreadableError
 from kubefit_trainer.recipe.cache import PictureCache
 
 CACHE_BYTES = 512 * 2**20
@@ -29,7 +30,7 @@ class Source:
 
     labels: NDArray[np.int32]
     picture: Callable[[int], Picture]
-    """The image of a sample; raises ConfigurationError where it cannot be read."""
+    """The image of a sample; raises UnreadableError where it cannot be read."""
     classes: list[str]
     splits: NDArray[np.int8] | None = None
     """Place of each sample's split in `manifests.SPLITS`, where it is given."""
@@ -37,6 +38,17 @@ class Source:
     """Weight of each sample in the loss, where it is given."""
     failures: list[ConfigurationError] = filled_with(default_factory=list)
     """Why batches could not be made; the text of TensorFlow's own error is not for people."""
+
+    def only(self, samples: NDArray[np.int64]) -> "Source":
+        """A source of these samples alone, counted from 0."""
+        numbers, picture = samples.tolist(), self.picture
+        return replace(
+            self,
+            labels=self.labels[samples],
+            picture=lambda sample: picture(numbers[sample]),
+            splits=None if self.splits is None else self.splits[samples],
+            weights=None if self.weights is None else self.weights[samples],
+        )
 
 
 def open_source(
@@ -58,98 +70,43 @@ def open_source(
 
     """
     size = needed or (data.image_size[0], data.image_size[1])
-    if images.folder is not None:
-        folder = volume / images.folder
-        return _from_folder(folder, data, size, field=f"{field}.folder", classes=classes)
-    if images.manifest is not None:
-        path = volume / images.manifest
-        return _from_manifest(path, data, size, field=f"{field}.manifest", classes=classes)
-    if images.packed is not None:
-        folder = volume / images.packed
-        return _from_pack(folder, data, size, field=f"{field}.packed", classes=classes)
-    path = volume / str(images.npz)
-    return _from_archive(path, images, data, size, field=f"{field}.npz", classes=classes)
-
-
-def _from_folder(
-    folder: Path, data: Data, needed: tuple[int, int], *, field: str, classes: list[str] | None
-) -> Source:
-    names = folders.class_names(folder, field=field) if classes is None else classes
-    found = folders.index(folder, names, field=field)
+    found = indexing.index(images, volume, field=field, classes=classes)
+    if found.encoded is not None:
+        picture = _decoded(found.encoded, data, size, field=f"{field}.{found.source}")
+    else:
+        picture = _of_array(volume / str(images.npz), images.images_key, data, size)
     return Source(
         labels=np.asarray(found.labels, np.int32),
-        picture=_stored(found.files, data, needed, field=field),
-        classes=names,
+        picture=picture,
+        classes=found.classes,
+        splits=None if found.splits is None else np.asarray(found.splits, np.int8),
+        weights=None if found.weights is None else np.asarray(found.weights, np.float32),
     )
 
 
-def _from_manifest(
-    path: Path, data: Data, needed: tuple[int, int], *, field: str, classes: list[str] | None
-) -> Source:
-    listed = manifests.read(path, known=classes, field=field)
-    return Source(
-        labels=np.asarray(listed.labels, np.int32),
-        picture=_stored(listed.files, data, needed, field=field),
-        classes=listed.classes,
-        splits=None if listed.splits is None else np.asarray(listed.splits),
-        weights=None if listed.weights is None else np.asarray(listed.weights, np.float32),
-    )
-
-
-def _stored(
-    files: folders.FileTable, data: Data, needed: tuple[int, int], *, field: str
-) -> PictureCache:
+def _decoded(
+    encoded: Encoded, data: Data, needed: tuple[int, int], *, field: str
+) -> Callable[[int], Picture]:
     def read(sample: int) -> Picture:
-        file = files[sample]
-        with _named(file, field=field):
-            return decode(Path(file).read_bytes(), channels=data.channels, needed=needed)
+        try:
+            with encoded.open(sample) as file:
+                return decode(file.read(), channels=data.channels, needed=needed)
+        except (UnreadableImageError, OSError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise UnreadableError({encoded.name(sample): why}, field=field) from error
 
     return PictureCache(read, capacity=CACHE_BYTES)
 
 
-def _from_pack(
-    folder: Path, data: Data, needed: tuple[int, int], *, field: str, classes: list[str] | None
-) -> Source:
-    pack = packs.read(folder, field=field)
-    labels = packs.relabelled(pack, known=classes, field=field)
-
-    def read(sample: int) -> Picture:
-        file, offset, _ = pack.locate(sample)
-        with _named(f"at byte {offset} of {file}", field=field):
-            return decode(pack.content(sample), channels=data.channels, needed=needed)
-
-    return Source(
-        labels=np.asarray(labels, np.int32),
-        picture=PictureCache(read, capacity=CACHE_BYTES),
-        classes=classes or pack.classes,
-    )
-
-
-@contextmanager
-def _named(image: str, *, field: str) -> Iterator[None]:
-    try:
-        yield
-    except (UnreadableImageError, OSError) as error:
-        raise pictures.unreadable({image: str(error)}, field=field) from error
-
-
-def _from_archive(
-    path: Path,
-    images: Images,
-    data: Data,
-    needed: tuple[int, int],
-    *,
-    field: str,
-    classes: list[str] | None,
-) -> Source:
-    labels = archives.read(path, images, field=field).labels
-    names = archives.class_names(labels, known=classes, field=field)
+def _of_array(
+    path: Path, key: str, data: Data, needed: tuple[int, int]
+) -> Callable[[int], Picture]:
     with np.load(path) as archive:
-        arrays = archive[images.images_key]
+        arrays = archive[key]
 
     def read(sample: int) -> Picture:
         pixels = colour.converted(np.atleast_3d(arrays[sample]), channels=data.channels)
         height, width = pixels.shape[:2]
         return halved(Picture(pixels, (height, width)), needed)
 
-    return Source(labels=np.asarray(labels, np.int32), picture=read, classes=names)
+    return read

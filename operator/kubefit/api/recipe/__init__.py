@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Model, rule
 from kubefit.api.recipe.augmentation import Augmentation, Fill, Flip, RandAugment, ResizedCrop
-from kubefit.api.recipe.data import ClassWeights, Data, Images
+from kubefit.api.recipe.data import ClassWeights, Data, Images, OnUnreadable
 from kubefit.api.recipe.model import (
     BLOCK_KINDS,
     Activation,
@@ -51,6 +51,7 @@ __all__ = [
     "Images",
     "Loss",
     "ModelSpec",
+    "OnUnreadable",
     "Optimizer",
     "Output",
     "Phase",

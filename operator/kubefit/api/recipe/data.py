@@ -66,6 +66,15 @@ class ClassWeights(StrEnum):
     """Inversely to the number of training images of each class; the mean weight is 1."""
 
 
+class OnUnreadable(StrEnum):
+    """What becomes of images that cannot be read."""
+
+    FAIL = "fail"
+    """The job ends and names them."""
+    SKIP = "skip"
+    """They are left out on every worker, and counted and named."""
+
+
 _ONE_TEST = "set at most one of test and testSplit, and leave something to train on"
 
 
@@ -99,6 +108,11 @@ class Data(
     """Share of the training images held out for the evaluation after training, chosen likewise."""
     class_weights: ClassWeights = ClassWeights.NONE
     """How much the classes weigh in the loss of training."""
+    on_unreadable: OnUnreadable = OnUnreadable.FAIL
+    """What becomes of images that cannot be read: corrupt, cut short, empty or too large.
+
+    With `skip` every image is decoded once before training, shared out over the workers.
+    """
     image_size: Annotated[
         list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)
     ]
