@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubefit.api.contract import RunConfig
-from kubefit.api.recipe import Images, Recipe
+from kubefit.api.recipe import Recipe
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.cli import fetching, mounts
 
@@ -102,13 +102,9 @@ def _is_here(path: str) -> bool:
 
 def _paths(recipe: Recipe) -> list[str]:
     sets = [recipe.data.train, recipe.data.validation, recipe.data.test]
-    found = [_path(images) for images in sets if images is not None]
+    found = [path for images in sets if images is not None for path in images.paths]
     backbone = recipe.model.backbone
     stored = backbone and (backbone.saved or backbone.weights)
     if stored and stored not in _NOT_STORED:
         found.append(stored)
     return found
-
-
-def _path(images: Images) -> str:
-    return images.folder or images.manifest or images.packed or images.npz or ""

@@ -91,6 +91,24 @@ def scenario_mixed_of_two(directory):
     return trained(whole, directory, classes=2)
 
 
+def scenario_many_labels(directory):
+    whole = labelled("multiLabel", "flags")
+    whole["augmentation"] = {"mixUp": 0.4, "cutMix": 1.0, "labelSmoothing": 0.1}
+    return trained(whole, directory)
+
+
+def scenario_numbers(directory):
+    return trained(labelled("regression", "numbers", loss="huber"), directory, classes=2)
+
+
+def labelled(kind, key, **training):
+    """Some images are held out for the test, as of class numbers."""
+    whole = recipe(PLAIN, **training)
+    whole["data"].update(labels=kind, testSplit=0.2, train={"npz": "train.npz", "labelsKey": key})
+    del whole["data"]["test"]
+    return whole
+
+
 def trained(whole, directory, *, classes=3):
     parsed = resolve(Recipe.model_validate(whole))
     volume = directory / f"volume-{keras_multiworker.rank()}"
@@ -116,7 +134,9 @@ def write_archive(volume, *, classes):
     noise = np.random.default_rng(0).integers(0, 100, (SAMPLES, 8, 8))
     images = (noise + 60 * labels[:, None, None]).astype(np.uint8)
     images[:, 0, 0] = np.arange(SAMPLES) + 1
-    np.savez(volume / "train.npz", x=images, y=labels)
+    flags = (np.arange(SAMPLES)[:, None] >> np.arange(3)) % 2
+    numbers = np.stack([images.mean(axis=(1, 2)) / 100, labels], axis=1)
+    np.savez(volume / "train.npz", x=images, y=labels, flags=flags, numbers=numbers)
 
 
 def record_batches(model: keras.Model, seen: list[list[int]]) -> None:

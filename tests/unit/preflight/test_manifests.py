@@ -4,15 +4,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kubefit.api.recipe import Recipe
+from kubefit.api.recipe import Images, LabelKind, Recipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import manifests
 from kubefit_trainer.recipe import inputs
 
 
-def listed(folder: Path, text: str, known: list[str] | None = None) -> manifests.Manifest:
+def listed(
+    folder: Path,
+    text: str,
+    known: list[str] | None = None,
+    kind: str = "singleLabel",
+    **images: object,
+) -> manifests.Manifest:
     (folder / "list.csv").write_text(text)
-    return manifests.read(folder / "list.csv", known=known, field="x.manifest")
+    spec = Images.model_validate({"manifest": "list.csv", **images})
+    path = folder / "list.csv"
+    return manifests.read(path, spec, LabelKind(kind), known=known, field="x.manifest")
+
+
+def rows(found: manifests.Manifest) -> list[list[float]]:
+    return np.reshape(found.labels.rows, (-1, len(found.labels.names))).tolist()
 
 
 def test_a_manifest_gives_files_classes_splits_and_weights(tmp_path: Path) -> None:
@@ -21,16 +33,16 @@ def test_a_manifest_gives_files_classes_splits_and_weights(tmp_path: Path) -> No
         "label,path,split,weight\ndog,a/1.png,train,1\ncat,2.png,test,0.5\ndog,3.png,validation,2\n",
     )
     assert list(found.files) == [f"{tmp_path}/{name}" for name in ("a/1.png", "2.png", "3.png")]
-    assert found.classes == ["cat", "dog"]
-    assert list(found.labels) == [1, 0, 1]
+    assert found.labels.names == ["cat", "dog"]
+    assert list(found.labels.classes) == [1, 0, 1]
     assert list(found.splits) == [0, 2, 1]
     assert list(found.weights) == [1, 0.5, 2]
 
 
 def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     found = listed(tmp_path, "path,label\na,10\nb,9\nc,10\n")
-    assert found.classes == ["9", "10"]
-    assert list(found.labels) == [1, 0, 1]
+    assert found.labels.names == ["9", "10"]
+    assert list(found.labels.classes) == [1, 0, 1]
     assert found.splits is None
     assert found.weights is None
 
@@ -45,7 +57,7 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) ->
         ("path,label,split\na.png,cat,dev\n", "line 2 of .*: split 'dev' is not train, validation"),
         ("path,label,weight\na.png,cat,-1\n", "weight '-1' is not a number of at least 0"),
         ("path,label,weight\na.png,cat,much\n", "weight 'much' is not a number of at least 0"),
-        ("path,label\na.png,fish\n", "label 'fish' of .* is not among the classes"),
+        ("path,label\na.png,fish\n", "label 'fish' is not among the classes"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -55,8 +67,53 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, text: str, said: st
 
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    spec, kind = Images(manifest="nothing.csv"), LabelKind.SINGLE_LABEL
     with pytest.raises(ConfigurationError, match="cannot be read as CSV"):
-        manifests.read(tmp_path / "nothing.csv", known=None, field="x.manifest")
+        manifests.read(tmp_path / "nothing.csv", spec, kind, known=None, field="x.manifest")
+
+
+def test_one_column_lists_any_number_of_classes(tmp_path: Path) -> None:
+    found = listed(
+        tmp_path,
+        "path,tags\na,sun;sea\nb,\nc, sea ;\n",
+        kind="multiLabel",
+        labelColumns=["tags"],
+        labelSeparator=";",
+    )
+    assert found.labels.names == ["sea", "sun"]
+    assert rows(found) == [[1, 1], [0, 0], [1, 0]]
+
+
+def test_columns_of_zeros_and_ones_are_classes(tmp_path: Path) -> None:
+    text = "path,sun,sea\na,1,0\nb,0,0\nc,1.0,1\n"
+    found = listed(tmp_path, text, kind="multiLabel", labelColumns=["sun", "sea"])
+    assert found.labels.names == ["sun", "sea"]
+    assert rows(found) == [[1, 0], [0, 0], [1, 1]]
+
+
+def test_columns_of_numbers_are_what_is_predicted(tmp_path: Path) -> None:
+    text = "path,age,height\na,31,1.75\nb,-2.5e1,0\n"
+    found = listed(tmp_path, text, kind="regression", labelColumns=["height", "age"])
+    assert found.labels.names == ["height", "age"]
+    assert rows(found) == [[1.75, 31], [0, -25]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "text", "said"),
+    [
+        ("multiLabel", ["label"], "path,label\na,fish\n", "'fish' is not among the classes"),
+        ("multiLabel", ["x", "y"], "path,x,y\na,1,2\n", "line 2 of .*: y '2' is neither 0 nor 1"),
+        ("multiLabel", ["x", "z"], "path,x,y\na,1,2\n", "no column 'z', only path, x, y"),
+        ("regression", ["x"], "path,x\na,1\nb,\n", "line 3 of .*: x '' is not a finite number"),
+        ("regression", ["x"], "path,x\na,inf\n", "x 'inf' is not a finite number"),
+        ("regression", ["x"], "path,x\na,1\n", "1 for each image, but 2 for each of the training"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_named(
+    tmp_path: Path, kind: str, columns: list[str], text: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        listed(tmp_path, text, known=["a", "b"], kind=kind, labelColumns=columns)
 
 
 def opened(folder: Path, **data: object) -> inputs.Inputs:

@@ -67,6 +67,40 @@ def with_archive(**arrays: np.ndarray) -> Change:
     return change
 
 
+def labels(kind: str, **arrays: np.ndarray) -> Change:
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        with_archive(**arrays)(recipe, volume)
+        recipe["data"]["labels"] = kind
+
+    return change
+
+
+def npy(images: str, labels: str) -> Change:
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        pixels = np.zeros((6, 8, 8), np.uint8)
+        np.save(volume / "x.npy", pixels)
+        np.save(volume / "columns.npy", np.asfortranarray(pixels))
+        (volume / "cut.npy").write_bytes((volume / "x.npy").read_bytes()[:-1])
+        np.save(volume / "y.npy", np.array([0, 1, 2, 0, 1, 2]))
+        np.save(volume / "few.npy", np.array([0, 1]))
+        recipe["data"]["train"] = {"npy": {"images": images, "labels": labels}}
+
+    return change
+
+
+def manifest(splits: list[str], **sets: Any) -> Change:
+    """Ten images, five of each class, with a split each."""
+
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        names = [f"{name}/{i}.png" for name in ("cats", "dogs") for i in range(5)]
+        lines = [f"{n},{n[:4]},{s}" for n, s in zip(names, splits, strict=True)]
+        text = "\n".join(["path,label,split", *lines])
+        (volume / "pets" / "list.csv").write_text(text)
+        recipe["data"].update(train={"manifest": "pets/list.csv"}, **sets)
+
+    return change
+
+
 def blocks(*wanted: dict[str, Any]) -> Change:
     return lambda recipe, _: recipe.update(model={"blocks": list(wanted)})
 
@@ -133,6 +167,15 @@ GOOD: list[tuple[str, Change]] = [
     ("test images", lambda recipe, _: recipe["data"].update(test={"folder": "pets"})),
     ("labels of one byte", with_archive(y=np.array([0, 1, 1, 0, 2, 2], np.uint8))),
     ("labels of big-endian numbers", with_archive(y=np.array([0, 1, 1, 0, 2, 2], ">i4"))),
+    ("a pair of files", npy("x.npy", "y.npy")),
+    ("many labels", labels("multiLabel", y=np.eye(6)[:, :4])),
+    ("a number", labels("regression", y=np.linspace(-1, 1, 6))),
+    ("big-endian numbers", labels("regression", y=np.ones((6, 2), ">f4"))),
+    ("manifest", manifest(["train", "test"] * 5)),
+    (
+        "early stopping on a manifest's own validation",
+        both(manifest(["train", "validation"] * 5), training(earlyStopping={})),
+    ),
     ("colour archive", with_archive(x=np.zeros((6, 8, 8, 3), np.uint8))),
     ("sigmoid for two classes", output("sigmoid", "binary_crossentropy")),
     ("backbone", backbone(name="MobileNetV2")),
@@ -144,6 +187,67 @@ GOOD: list[tuple[str, Change]] = [
 ]
 
 BAD: list[tuple[str, Change, str, str]] = [
+    (
+        "labels of rows",
+        labels("multiLabel", y=np.eye(6)[:, :4] * 2),
+        "data.train.npz",
+        "has 2, neith",
+    ),
+    ("labels of no rows", labels("multiLabel"), "data.train.npz", "shape (images, classes), not"),
+    (
+        "no labels at all",
+        labels("multiLabel", y=np.zeros((6, 3))),
+        "data.train.npz",
+        "no image has a label",
+    ),
+    (
+        "numbers that are none",
+        labels("regression", y=np.array([0, 1, np.nan, 2, 3, 4])),
+        "data.train.npz",
+        "image 2 has nan",
+    ),
+    (
+        "half precision",
+        labels("regression", y=np.zeros(6, np.float16)),
+        "data.train.npz",
+        "must be numbers",
+    ),
+    ("missing pair", npy("none.npy", "y.npy"), "data.train.npy.images", "does not exist"),
+    ("fewer labels in the pair", npy("x.npy", "few.npy"), "data.train.npy", "6 images in"),
+    ("cut pair", npy("cut.npy", "y.npy"), "data.train.npy.images", "it breaks off"),
+    ("columns first", npy("columns.npy", "y.npy"), "data.train.npy.images", "column by column"),
+    ("pair that is none", npy("pets/cats/0.png", "y.npy"), "data.train.npy.images", "not a .npy"),
+    ("class labels in the pair", npy("x.npy", "x.npy"), "data.train.npy.labels", "integers"),
+    (
+        "manifest beside validation images",
+        manifest(["train"] * 8 + ["validation"] * 2, validation={"folder": "pets"}),
+        "data.train.manifest",
+        "has images of the split validation beside spec.recipe.data.validation",
+    ),
+    (
+        "manifest beside test images",
+        manifest(["train"] * 8 + ["test"] * 2, test={"folder": "pets"}),
+        "data.train.manifest",
+        "has images of the split test beside spec.recipe.data.test",
+    ),
+    (
+        "manifest without training",
+        manifest(["test"] * 10),
+        "data.train.manifest",
+        "the split train",
+    ),
+    (
+        "manifest with one class to train on",
+        manifest(["train"] * 5 + ["test"] * 5),
+        "data.train",
+        "only class 'cats' has images",
+    ),
+    (
+        "early stopping on a manifest without validation",
+        both(manifest(["train"] * 8 + ["test"] * 2), training(earlyStopping={})),
+        "training.earlyStopping",
+        "no images for validation",
+    ),
     ("missing folder", train(folder="nowhere"), "data.train.folder", "nowhere does not exist"),
     ("a file for a folder", train(folder="set.npz"), "data.train.folder", "is not a folder"),
     ("empty folder", folders("empty"), "data.train.folder", "no class folders"),
@@ -399,6 +503,13 @@ def test_images_held_out_do_not_count_for_the_workers(volume: Path) -> None:
     said = preflight.check(config(volume, workers=6, change=halved), 0)
     assert said is not None
     assert said.startswith("spec.workers: 6 workers are more than the 5 training images")
+
+
+def test_only_lines_of_the_split_train_count_for_the_workers(volume: Path) -> None:
+    parts = ["train", *["test"] * 8, "train"]
+    said = preflight.check(config(volume, workers=3, change=manifest(parts)), 0)
+    assert said is not None
+    assert said.startswith("spec.workers: 3 workers are more than the 2 training images (of 10,")
 
 
 def test_each_rank_looks_at_its_own_images(volume: Path) -> None:

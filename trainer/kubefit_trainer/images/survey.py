@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from kubefit.api.recipe import Images
+from kubefit.api.recipe import Images, LabelKind
 from kubefit_trainer.images.decode import UnreadableImageError, decode
 from kubefit_trainer.preflight import archives, folders, packs, pictures
 
@@ -101,8 +101,9 @@ def _look(name: str, content: Callable[[], bytes], *, full: bool) -> tuple[str, 
 
 
 def _of_archive(path: Path) -> Survey:
-    archive = archives.read(path, Images(npz=str(path)), field=_FIELD)
-    counts = Counter(archive.labels)
+    kind = LabelKind.SINGLE_LABEL
+    archive = archives.read(path, Images(npz=str(path)), kind, known=None, field=_FIELD)
+    counts = Counter(archive.labels.strata)
     height, width = archive.images.shape[1:3]
     colours = archive.images.shape[3] if len(archive.images.shape) == 4 else 1
     return Survey(

@@ -10,9 +10,10 @@ from kubefit.api.recipe import Data, Images, OnUnreadable, Recipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import counts, indexing, network, pictures, weights
 from kubefit_trainer.preflight.indexing import Indexed
+from kubefit_trainer.preflight.manifests import SPLITS
 
 _PICTURE_SECONDS = 10.0
-_TRAIN = "spec.recipe.data.train"
+_DATA = "spec.recipe.data"
 
 
 def check(config: RunConfig, rank: int) -> str | None:
@@ -30,42 +31,54 @@ def check(config: RunConfig, rank: int) -> str | None:
 
 
 def _check(config: RunConfig, recipe: Recipe, rank: int) -> None:
-    volume = Path(config.volume_dir)
-    data = recipe.data
-    train = _look_at(data.train, data, volume, field=_TRAIN)
-    network.check(recipe, classes=len(train.classes))
+    volume, data = Path(config.volume_dir), recipe.data
+    train = indexing.index(data.train, data.labels, volume, field=f"{_DATA}.train", known=None)
+    names = train.labels.names
+    network.check(recipe, classes=len(names), validates=_validates(data, train))
     _check_weights(recipe, volume)
-    found = counts.by_class(train.labels, train.classes)
-    counts.check(recipe, found, workers=config.workers)
-    _check_pictures(train, config, rank, field=_TRAIN)
-    for field, images in (
-        ("spec.recipe.data.validation", data.validation),
-        ("spec.recipe.data.test", data.test),
-    ):
+    _check_splits(data, train, volume)
+    counts.check(recipe, train.labels.strata, names, train.splits, workers=config.workers)
+    _check_pictures(data.train, train, config, rank, field=f"{_DATA}.train")
+    for name, images in (("validation", data.validation), ("test", data.test)):
         if images is not None:
-            found_there = _look_at(images, data, volume, field=field, classes=train.classes)
-            _check_pictures(found_there, config, rank, field=field)
+            field = f"{_DATA}.{name}"
+            found = indexing.index(images, data.labels, volume, field=field, known=names)
+            if found.splits is not None:
+                counts.check_split(found.splits, name)
+            _check_pictures(images, found, config, rank, field=field)
 
 
-def _look_at(
-    images: Images, data: Data, volume: Path, *, field: str, classes: list[str] | None = None
-) -> Indexed:
-    found = indexing.index(images, volume, field=field, classes=classes)
-    if found.splits is not None and (data.validation_split or data.test_split):
+def _validates(data: Data, train: Indexed) -> bool:
+    return data.validates or (train.splits is not None and 1 in train.splits)
+
+
+def _check_splits(data: Data, train: Indexed, volume: Path) -> None:
+    """Splits of a manifest stand alone: what is said twice would be used once."""
+    if train.splits is None:
+        return
+    manifest = f"{_DATA}.train.manifest: {volume / str(data.train.manifest)}"
+    if data.validation_split or data.test_split:
         raise ConfigurationError(
-            f"{field}.manifest: {volume / str(images.manifest)} has a column split; leave"
-            " validationSplit and testSplit out, or the column"
+            f"{manifest} has a column split; leave validationSplit and testSplit out, or the column"
         )
-    return found
+    for place, name in enumerate(SPLITS[1:], start=1):
+        if getattr(data, name) is not None and place in train.splits:
+            raise ConfigurationError(
+                f"{manifest} has images of the split {name} beside {_DATA}.{name}; leave that"
+                " field out, or those lines"
+            )
 
 
-def _check_pictures(found: Indexed, config: RunConfig, rank: int, *, field: str) -> None:
+def _check_pictures(
+    images: Images, found: Indexed, config: RunConfig, rank: int, *, field: str
+) -> None:
     """What is to be left out is found when it is decoded."""
     recipe = config.recipe
     if found.encoded is None or recipe is None or recipe.data.on_unreadable is OnUnreadable.SKIP:
         return
     ours = range(rank, len(found.encoded), config.workers)
-    pictures.check(found.encoded, ours, field=f"{field}.{found.source}", seconds=_PICTURE_SECONDS)
+    field = f"{field}.{indexing.source_of(images)}"
+    pictures.check(found.encoded, ours, field=field, seconds=_PICTURE_SECONDS)
 
 
 def _check_weights(recipe: Recipe, volume: Path) -> None:

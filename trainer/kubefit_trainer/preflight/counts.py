@@ -1,29 +1,58 @@
 """Whether there are images enough for classes, splits and workers, and what a split holds out."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from kubefit.api.recipe import AUTO, Data, Recipe
+from kubefit.api.recipe import AUTO, Data, LabelKind, Recipe
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.preflight.manifests import SPLITS
 
 _TRAIN = "spec.recipe.data.train"
 
 
-def by_class(labels: Iterable[int], classes: list[str]) -> dict[str, int]:
-    """Images of each class."""
-    found = Counter(labels)
-    return {name: found[label] for label, name in enumerate(classes)}
+def check(
+    recipe: Recipe,
+    strata: Sequence[int],
+    names: list[str],
+    splits: Sequence[int] | None,
+    *,
+    workers: int,
+) -> None:
+    """Checks the training images, from which splits are given, or yet to be held out.
 
-
-def check(recipe: Recipe, counts: dict[str, int], *, workers: int) -> None:
-    """Checks the training images, from which splits are yet to be held out.
+    Args:
+        recipe: What is to be trained.
+        strata: Class of each image, or the same number of all where they have none.
+        names: Of the classes.
+        splits: Place of each image's split in `manifests.SPLITS`, where it is given.
+        workers: Each needs an image of every step.
 
     Raises:
         ConfigurationError: naming the class or the field that there are too few images for.
 
     """
-    _check_classes(recipe.data, counts)
-    _check_workers(recipe, list(counts.values()), workers=workers)
+    images = len(strata)
+    if splits is not None:
+        check_split(splits, "train")
+        strata = [stratum for stratum, part in zip(strata, splits, strict=True) if part == 0]
+    found = Counter(strata)
+    if recipe.data.labels is LabelKind.SINGLE_LABEL:
+        _check_classes(recipe.data, {name: found[place] for place, name in enumerate(names)})
+    _check_workers(recipe, list(found.values()), images=images, workers=workers)
+
+
+def check_split(splits: Sequence[int], split: str) -> None:
+    """Checks that a manifest has images of a split that is wanted.
+
+    Raises:
+        ConfigurationError: it has none.
+
+    """
+    if SPLITS.index(split) not in splits:
+        raise ConfigurationError(
+            f"spec.recipe.data.{split}.manifest: none of its {len(splits)} images has the"
+            f" split {split}; name some, or leave the column split out"
+        )
 
 
 def held_out(classes: Sequence[int], share: float) -> list[int]:
@@ -61,8 +90,8 @@ def _check_classes(data: Data, counts: dict[str, int]) -> None:
             )
 
 
-def _check_workers(recipe: Recipe, counts: list[int], *, workers: int) -> None:
-    data, batch, images = recipe.data, recipe.training.global_batch_size, sum(counts)
+def _check_workers(recipe: Recipe, counts: list[int], *, images: int, workers: int) -> None:
+    data, batch = recipe.data, recipe.training.global_batch_size
     tested = held_out(counts, data.test_split)
     rest = [count - held for count, held in zip(counts, tested, strict=True)]
     left = sum(rest) - sum(held_out(rest, data.validation_split / (1.0 - data.test_split)))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from kubefit.api.recipe import Images
-from kubefit_trainer.preflight import archives, folders, manifests, packs
+from kubefit.api.recipe import SOURCES, Images, LabelKind
+from kubefit_trainer.preflight import archives, examples, folders, manifests, packs
+from kubefit_trainer.preflight.labels import Labels
 
 
 class Encoded(Protocol):
@@ -26,11 +27,7 @@ class Encoded(Protocol):
 class Indexed:
     """A set of labelled images."""
 
-    source: str
-    """Field of `Images` that names it."""
-    classes: list[str]
-    labels: Sequence[int]
-    """Place of each image's class among `classes`."""
+    labels: Labels
     encoded: Encoded | None
     """None where images are arrays."""
     splits: Sequence[int] | None = None
@@ -39,8 +36,15 @@ class Indexed:
     """Weight of each image in the loss, where it is given."""
 
 
-def index(images: Images, volume: Path, *, field: str, classes: list[str] | None) -> Indexed:
-    """Reads names and labels; `classes` are those of the training images, absent for these.
+def source_of(images: Images) -> str:
+    """Name of the field that tells where the images lie."""
+    return next(source for source in SOURCES if getattr(images, source) is not None)
+
+
+def index(
+    images: Images, kind: LabelKind, volume: Path, *, field: str, known: list[str] | None
+) -> Indexed:
+    """Reads names and labels; `known` are the classes of the training images, absent for these.
 
     Relative paths are below `volume`; `field` is the path of the field that holds `images`.
 
@@ -48,30 +52,35 @@ def index(images: Images, volume: Path, *, field: str, classes: list[str] | None
         ConfigurationError: the images are missing or unusable.
 
     """
+    field = f"{field}.{source_of(images)}"
     if images.folder is not None:
-        return _folder(volume / images.folder, field=f"{field}.folder", known=classes)
+        return _folder(volume / images.folder, field=field, known=known)
     if images.manifest is not None:
-        listed = manifests.read(volume / images.manifest, known=classes, field=f"{field}.manifest")
+        listed = manifests.read(volume / images.manifest, images, kind, known=known, field=field)
         return Indexed(
-            source="manifest",
-            classes=listed.classes,
             labels=listed.labels,
             encoded=listed.files,
             splits=listed.splits,
             weights=listed.weights,
         )
     if images.packed is not None:
-        pack = packs.read(volume / images.packed, field=f"{field}.packed")
-        labels = packs.relabelled(pack, known=classes, field=f"{field}.packed")
-        return Indexed(
-            source="packed", classes=classes or pack.classes, labels=labels, encoded=pack
-        )
-    archive = archives.read(volume / str(images.npz), images, field=f"{field}.npz")
-    names = archives.class_names(archive.labels, known=classes, field=f"{field}.npz")
-    return Indexed(source="npz", classes=names, labels=archive.labels, encoded=None)
+        pack = packs.read(volume / images.packed, field=field)
+        numbers = packs.relabelled(pack, known=known, field=field)
+        return Indexed(labels=Labels(names=known or pack.classes, classes=numbers), encoded=pack)
+    if images.tfrecord is not None:
+        labels, found = examples.of_files(images.tfrecord, kind, volume, known=known, field=field)
+        return Indexed(labels=labels, encoded=found)
+    if images.tfds is not None:
+        labels, found = examples.of_tfds(images.tfds, kind, volume, known=known, field=field)
+        return Indexed(labels=labels, encoded=found)
+    if images.npy is not None:
+        arrays = archives.read_pair(images.npy, volume, kind, known=known, field=field)
+    else:
+        arrays = archives.read(volume / str(images.npz), images, kind, known=known, field=field)
+    return Indexed(labels=arrays.labels, encoded=None)
 
 
 def _folder(folder: Path, *, field: str, known: list[str] | None) -> Indexed:
     names = folders.class_names(folder, field=field) if known is None else known
     found = folders.index(folder, names, field=field)
-    return Indexed(source="folder", classes=names, labels=found.labels, encoded=found.files)
+    return Indexed(labels=Labels(names=names, classes=found.labels), encoded=found.files)

@@ -1,6 +1,6 @@
 """Whether the layers of a recipe fit each other and the data: arithmetic on shapes, no Keras."""
 
-from kubefit.api.recipe import Backbone, Block, Loss, Output, Recipe, resolve
+from kubefit.api.recipe import Backbone, Block, LabelKind, Loss, Output, Recipe, resolve
 from kubefit_trainer.failure import ConfigurationError
 
 _MIN_SIDE = {Backbone.INCEPTION_V3: 75, Backbone.INCEPTION_RESNET_V2: 75, Backbone.XCEPTION: 71}
@@ -9,8 +9,8 @@ _MODEL = "spec.recipe.model"
 _TRAINING = "spec.recipe.training"
 
 
-def check(recipe: Recipe, *, classes: int) -> None:
-    """Checks the network for data of so many classes.
+def check(recipe: Recipe, *, classes: int, validates: bool) -> None:
+    """Checks the network for data of so many classes, with images for validation or without.
 
     Raises:
         ConfigurationError: naming the block or field that does not fit.
@@ -20,7 +20,7 @@ def check(recipe: Recipe, *, classes: int) -> None:
         _check_blocks(recipe.model.blocks, recipe.data.image_size)
     else:
         _check_backbone(recipe)
-    _check_training(recipe)
+    _check_training(recipe, validates=validates)
     _check_output(recipe, classes=classes)
 
 
@@ -87,7 +87,7 @@ def _check_backbone(recipe: Recipe) -> None:
         )
 
 
-def _check_training(recipe: Recipe) -> None:
+def _check_training(recipe: Recipe, *, validates: bool) -> None:
     given = recipe.training.phases is not None
     for i, phase in enumerate(resolve(recipe).training.phases or []):
         field = f"{_TRAINING}.phases[{i}]" if given else _TRAINING
@@ -95,9 +95,7 @@ def _check_training(recipe: Recipe) -> None:
             raise ConfigurationError(
                 f"{field}.unfreeze: a network of blocks has no backbone to freeze; leave it out"
             )
-        # What a manifest holds for validation is known when it is read.
-        told = recipe.data.validates or recipe.data.train.manifest is not None
-        if phase.early_stopping is not None and not told:
+        if phase.early_stopping is not None and not validates:
             raise ConfigurationError(
                 f"{field}.earlyStopping: there are no images for validation; set"
                 " spec.recipe.data.validation or validationSplit"
@@ -112,6 +110,8 @@ def _check_training(recipe: Recipe) -> None:
 
 def _check_output(recipe: Recipe, *, classes: int) -> None:
     output, loss = recipe.model.output, recipe.training.loss
+    if recipe.data.labels is not LabelKind.SINGLE_LABEL:
+        return
     if classes < 2:
         raise ConfigurationError(
             f"spec.recipe.data.train: {classes} class is too few; a classifier needs two or more"

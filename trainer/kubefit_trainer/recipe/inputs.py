@@ -66,10 +66,8 @@ def open_inputs(recipe: Recipe, volume: Path, group: Group | None = None) -> Inp
         needed=augment.needed(recipe.augmentation, (data.image_size[0], data.image_size[1])),
     )
     if opened.skipped:
-        found = counts.by_class(source.labels.tolist(), source.classes)
-        counts.check(recipe, found, workers=opened.group.workers)
+        _check_counts(source, recipe, workers=opened.group.workers)
     parts = _split(source, recipe)
-    _not_empty(parts.training, source, split="train")
     held = Chosen(source=source, samples=parts.validation) if len(parts.validation) else None
     if data.validation is not None:
         held = opened.named(data.validation, name="validation", classes=source.classes)
@@ -126,17 +124,13 @@ class _Opened:
         source = self.source(images, name=name, classes=classes)
         if source.splits is None:
             return Chosen(source=source, samples=np.arange(len(source.labels)))
-        samples = getattr(_split(source, self.recipe), name)
-        _not_empty(samples, source, split=name)
-        return Chosen(source=source, samples=samples)
+        counts.check_split(source.splits.tolist(), name)
+        return Chosen(source=source, samples=getattr(_split(source, self.recipe), name))
 
 
-def _not_empty(samples: NDArray[np.int64], source: Source, *, split: str) -> None:
-    if not len(samples):
-        raise ConfigurationError(
-            f"spec.recipe.data.{split}.manifest: none of its {len(source.labels)} images has the"
-            f" split {split}; name some, or leave the column split out"
-        )
+def _check_counts(source: Source, recipe: Recipe, *, workers: int) -> None:
+    splits = None if source.splits is None else source.splits.tolist()
+    counts.check(recipe, source.strata.tolist(), source.classes, splits, workers=workers)
 
 
 def _split(source: Source, recipe: Recipe) -> order.Split:
@@ -146,7 +140,7 @@ def _split(source: Source, recipe: Recipe) -> order.Split:
         train, validation, test = (np.flatnonzero(source.splits == part) for part in range(3))
         return order.Split(training=train, validation=validation, test=test)
     return order.split(
-        source.labels,
+        source.strata,
         validation=data.validation_split,
         test=data.test_split,
         seed=recipe.training.seed,
@@ -160,7 +154,7 @@ def _weights(
         return source.weights
     counts = np.bincount(source.labels[training], minlength=len(source.classes))
     of_class = len(training) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    balanced = of_class[source.labels].astype(np.float32)
+    balanced: NDArray[np.float32] = of_class[source.labels].astype(np.float32)
     return balanced if source.weights is None else balanced * source.weights
 
 

@@ -1,4 +1,4 @@
-"""The Keras model of a recipe: raw pixels of 0 to 255 in, class probabilities out."""
+"""The Keras model of a recipe: raw pixels of 0 to 255 in, class probabilities or numbers out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,22 @@ from typing import Any
 
 import keras
 
-from kubefit.api.recipe import Block, Optimizer, Output, Phase, Precision, Recipe
+from kubefit.api.recipe import (
+    Block,
+    LabelKind,
+    Loss,
+    Optimizer,
+    Output,
+    Phase,
+    Precision,
+    Recipe,
+)
 from kubefit_trainer.recipe import backbones, optimizers, precision, targets, unfreezing
 from kubefit_trainer.recipe.schedules import Rate
 
 
 def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Model:
-    """The model, not compiled; float32 (batch, height, width, channels) to (batch, classes).
+    """The model, not compiled; float32 (batch, height, width, channels) to (batch, units).
 
     It has initial weights; `architecture` is the JSON of a saved backbone. A sigmoid output has one
     column, the probability of the second class. To be called in the scope of the strategy, alike on
@@ -30,11 +39,18 @@ def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Mode
                 features = _layer(block)(features)
         outputs = keras.layers.Dense(
             targets.units(recipe, classes=classes),
-            activation="sigmoid" if spec.output is Output.SIGMOID else "softmax",
+            activation=_activation(recipe),
             dtype="float32",
-            name="probabilities",
+            name="numbers" if recipe.data.labels is LabelKind.REGRESSION else "probabilities",
         )(features)
         return keras.Model(inputs, outputs)
+
+
+def _activation(recipe: Recipe) -> str:
+    if recipe.data.labels is LabelKind.REGRESSION:
+        return "linear"
+    several = recipe.data.labels is LabelKind.MULTI_LABEL
+    return "sigmoid" if several or recipe.model.output is Output.SIGMOID else "softmax"
 
 
 @contextmanager
@@ -117,16 +133,25 @@ def _compile(
     *,
     binary_accuracy: type[keras.metrics.Metric] = _LikelierOfTwo,
 ) -> None:
+    loss, metrics = _judged(recipe, binary_accuracy)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+
+
+def _judged(
+    recipe: Recipe, binary_accuracy: type[keras.metrics.Metric]
+) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
+    """Loss and metrics for what the images have for labels."""
+    losses, metrics, labels = keras.losses, keras.metrics, recipe.data.labels
+    if labels is LabelKind.REGRESSION:
+        wanted = recipe.training.loss
+        found = Loss.MEAN_SQUARED_ERROR if wanted is Loss.AUTO else wanted
+        return losses.get(found.value), [metrics.MeanAbsoluteError(name="mean_absolute_error")]
+    if labels is LabelKind.MULTI_LABEL:
+        area = metrics.AUC(name="auc", multi_label=True)
+        return losses.BinaryCrossentropy(), [binary_accuracy(name="accuracy"), area]
     if recipe.model.output is Output.SIGMOID:
-        loss, accuracy = keras.losses.BinaryCrossentropy(), binary_accuracy
-    elif targets.are_shares(recipe):
-        loss, accuracy = keras.losses.CategoricalCrossentropy(), keras.metrics.CategoricalAccuracy
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy()
-        accuracy = keras.metrics.SparseCategoricalAccuracy
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        metrics=[accuracy(name="accuracy")],
-        jit_compile=False,
-    )
+        return losses.BinaryCrossentropy(), [binary_accuracy(name="accuracy")]
+    if targets.are_rows(recipe):
+        return losses.CategoricalCrossentropy(), [metrics.CategoricalAccuracy(name="accuracy")]
+    accuracy = metrics.SparseCategoricalAccuracy(name="accuracy")
+    return losses.SparseCategoricalCrossentropy(), [accuracy]

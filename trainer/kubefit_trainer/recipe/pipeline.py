@@ -150,7 +150,7 @@ def _dataset(
 
     answer = (
         tf.TensorSpec((None, targets.units(recipe, classes=len(source.classes))), tf.float32)
-        if targets.are_shares(recipe)
+        if targets.are_rows(recipe)
         else tf.TensorSpec((None,), tf.int32)
     )
     images, weights = tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None,), tf.float32)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from dataclasses import field as filled_with
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from kubefit_trainer.images import colour
 from kubefit_trainer.images.decode import Picture, UnreadableImageError, decode, halved
 from kubefit_trainer.preflight import indexing
 from kubefit_trainer.preflight.indexing import Encoded
+from kubefit_trainer.preflight.labels import Labels
 from kubefit_trainer.preflight.pictures import UnreadableError
 from kubefit_trainer.recipe.cache import PictureCache
 
@@ -28,16 +30,23 @@ CACHE_BYTES = 512 * 2**20
 class Source:
     """A set of labelled images."""
 
-    labels: NDArray[np.int32]
+    labels: NDArray[Any]
+    """Class numbers (images,), or else one number for each of `classes`: (images, classes)."""
     picture: Callable[[int], Picture]
     """The image of a sample; raises UnreadableError where it cannot be read."""
     classes: list[str]
+    """Names of the classes, or of the numbers that are to be predicted."""
     splits: NDArray[np.int8] | None = None
     """Place of each sample's split in `manifests.SPLITS`, where it is given."""
     weights: NDArray[np.float32] | None = None
     """Weight of each sample in the loss, where it is given."""
     failures: list[ConfigurationError] = filled_with(default_factory=list)
     """Why batches could not be made; the text of TensorFlow's own error is not for people."""
+
+    @property
+    def strata(self) -> NDArray[np.int32]:
+        """Of which splits hold out shares alike: the classes, or the same of all images."""
+        return self.labels if self.labels.ndim == 1 else np.zeros(len(self.labels), np.int32)
 
     def only(self, samples: NDArray[np.int64]) -> "Source":
         """A source of these samples alone, counted from 0."""
@@ -70,18 +79,25 @@ def open_source(
 
     """
     size = needed or (data.image_size[0], data.image_size[1])
-    found = indexing.index(images, volume, field=field, classes=classes)
+    found = indexing.index(images, data.labels, volume, field=field, known=classes)
     if found.encoded is not None:
-        picture = _decoded(found.encoded, data, size, field=f"{field}.{found.source}")
+        field = f"{field}.{indexing.source_of(images)}"
+        picture = _decoded(found.encoded, data, size, field=field)
     else:
-        picture = _of_array(volume / str(images.npz), images.images_key, data, size)
+        picture = _of_array(_array(images, volume), data, size)
     return Source(
-        labels=np.asarray(found.labels, np.int32),
+        labels=_labels(found.labels),
         picture=picture,
-        classes=found.classes,
+        classes=found.labels.names,
         splits=None if found.splits is None else np.asarray(found.splits, np.int8),
         weights=None if found.weights is None else np.asarray(found.weights, np.float32),
     )
+
+
+def _labels(labels: Labels) -> NDArray[Any]:
+    if labels.rows is None:
+        return np.asarray(labels.classes, np.int32)
+    return np.asarray(labels.rows).reshape(-1, len(labels.names))
 
 
 def _decoded(
@@ -98,12 +114,19 @@ def _decoded(
     return PictureCache(read, capacity=CACHE_BYTES)
 
 
-def _of_array(
-    path: Path, key: str, data: Data, needed: tuple[int, int]
-) -> Callable[[int], Picture]:
-    with np.load(path) as archive:
-        arrays = archive[key]
+def _array(images: Images, volume: Path) -> NDArray[np.uint8]:
+    """Images of an archive in memory, or those of a file of their own, which stay there."""
+    if images.npy is not None:
+        mapped: NDArray[np.uint8] = np.load(volume / images.npy.images, mmap_mode="r")
+        return mapped
+    with np.load(volume / str(images.npz)) as archive:
+        array: NDArray[np.uint8] = archive[images.images_key]
+        return array
 
+
+def _of_array(
+    arrays: NDArray[np.uint8], data: Data, needed: tuple[int, int]
+) -> Callable[[int], Picture]:
     def read(sample: int) -> Picture:
         pixels = colour.converted(np.atleast_3d(arrays[sample]), channels=data.channels)
         height, width = pixels.shape[:2]

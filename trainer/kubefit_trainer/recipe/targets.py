@@ -1,54 +1,70 @@
-"""What the network is to answer: class numbers, or shares of the classes where labels are mixed."""
+"""What the network is to answer: class numbers, or numbers of their own for each output unit.
+
+The latter for shares of the classes where labels are mixed, for any number of classes an image, and
+for regression.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kubefit.api.recipe import Output, Recipe
+from kubefit.api.recipe import LabelKind, Output, Recipe
 from kubefit_trainer.images.draws import Mix
 
 Targets = NDArray[np.int32] | NDArray[np.float32]
+Labels = NDArray[Any]
+"""As in a `Source`: class numbers (batch,), or numbers (batch, classes)."""
 
 
-def are_shares(recipe: Recipe) -> bool:
-    """Whether targets are shares (batch, units) instead of class numbers (batch,).
+def are_rows(recipe: Recipe) -> bool:
+    """Whether targets are numbers (batch, units) instead of class numbers (batch,).
 
     The same for training and evaluation, as both go through one loss.
     """
     spec = recipe.augmentation
-    return bool(spec.mix_up or spec.cut_mix or spec.label_smoothing)
+    mixed = spec.mix_up or spec.cut_mix or spec.label_smoothing
+    return bool(mixed) or recipe.data.labels is not LabelKind.SINGLE_LABEL
 
 
 def units(recipe: Recipe, *, classes: int) -> int:
     """Units of the output layer: one for each class, or only one, for the second of two."""
-    return 1 if recipe.model.output is Output.SIGMOID else classes
+    single = recipe.data.labels is LabelKind.SINGLE_LABEL
+    return 1 if single and recipe.model.output is Output.SIGMOID else classes
 
 
-def plain(labels: NDArray[np.int32], recipe: Recipe, *, classes: int) -> Targets:
-    """Targets of unchanged images: the labels, or all of the share for the class of each."""
-    if not are_shares(recipe):
+def plain(labels: Labels, recipe: Recipe, *, classes: int) -> Targets:
+    """Targets of unchanged images: the class numbers, or all of the share for the right ones."""
+    if not are_rows(recipe):
         return labels
-    return _of_units(np.eye(classes)[labels], recipe)
+    return _of_units(_rows(labels, classes), recipe)
 
 
 def mixed(
-    labels: NDArray[np.int32],
-    partners: NDArray[np.int32],
+    labels: Labels,
+    partners: Labels,
     mixes: Sequence[Mix | None],
     recipe: Recipe,
     *,
     classes: int,
 ) -> Targets:
-    """Targets of training images, each mixed with its partner's, then smoothed."""
-    if not are_shares(recipe):
+    """Targets of training images, each mixed with its partner's, then smoothed.
+
+    Smoothing spreads a share evenly over the classes, or over yes and no of each.
+    """
+    if not are_rows(recipe):
         return labels
     share = np.array([1.0 if mix is None else mix.share for mix in mixes]).reshape(-1, 1)
-    one_hot = np.eye(classes)
-    shares = share * one_hot[labels] + (1.0 - share) * one_hot[partners]
+    rows = share * _rows(labels, classes) + (1.0 - share) * _rows(partners, classes)
     smoothing = recipe.augmentation.label_smoothing
-    return _of_units(shares * (1.0 - smoothing) + smoothing / classes, recipe)
+    choices = classes if recipe.data.labels is LabelKind.SINGLE_LABEL else 2
+    return _of_units(rows * (1.0 - smoothing) + smoothing / choices, recipe)
 
 
-def _of_units(shares: NDArray[np.float64], recipe: Recipe) -> NDArray[np.float32]:
-    return shares[:, -units(recipe, classes=shares.shape[1]) :].astype(np.float32)
+def _rows(labels: Labels, classes: int) -> NDArray[np.float64]:
+    return np.eye(classes)[labels] if labels.ndim == 1 else labels.astype(np.float64)
+
+
+def _of_units(rows: NDArray[np.float64], recipe: Recipe) -> NDArray[np.float32]:
+    return rows[:, -units(recipe, classes=rows.shape[1]) :].astype(np.float32)

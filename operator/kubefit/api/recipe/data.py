@@ -8,7 +8,48 @@ from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Model, rule
 
-_ONE_SOURCE = "set exactly one of folder, manifest, packed and npz"
+SOURCES = ("folder", "manifest", "packed", "npz", "npy", "tfrecord", "tfds")
+_ONE_SOURCE = f"set exactly one of {', '.join(SOURCES[:-1])} and {SOURCES[-1]}"
+
+
+class NpyFiles(Model):
+    """Two NumPy files, which stay on the disk and are read image by image."""
+
+    images: Annotated[str, Field(min_length=1)]
+    """`.npy` file of uint8 images (N, height, width[, channels])."""
+    labels: Annotated[str, Field(min_length=1)]
+    """`.npy` file of labels, as in an archive."""
+
+
+class TFRecordFiles(Model):
+    """TFRecord files of `tf.train.Example`, and the names of their features."""
+
+    files: Annotated[str, Field(min_length=1)]
+    """A folder with nothing else in it, or files of one such as `data/train-*.tfrecord`."""
+    image_key: Annotated[str, Field(min_length=1)] = "image/encoded"
+    """Feature with the encoded image, such as a JPEG or PNG file."""
+    label_key: Annotated[str, Field(min_length=1)] = "image/class/label"
+    """Feature with the label: a class number from 0, or the name of a class.
+
+    With `data.labels` multiLabel any number of them; with regression numbers.
+    """
+    classes: Annotated[list[str], Field(min_length=1, max_length=65536)] | SkipJsonSchema[None] = (
+        None
+    )
+    """Names of the class numbers."""
+
+
+class Tfds(Model):
+    """A set that TensorFlow Datasets has prepared, as TFRecord files."""
+
+    folder: Annotated[str, Field(min_length=1)]
+    """Folder of one version, with `dataset_info.json` and `features.json`."""
+    split: Annotated[str, Field(min_length=1)] = "train"
+    """Split as TensorFlow Datasets names it, whole."""
+    image_key: Annotated[str, Field(min_length=1)] = "image"
+    """Feature with the image."""
+    label_key: Annotated[str, Field(min_length=1)] = "label"
+    """Feature with the label."""
 
 
 class Images(
@@ -16,8 +57,9 @@ class Images(
     json_schema_extra={
         "x-kubernetes-validations": [
             rule(
-                "[has(self.folder), has(self.manifest), has(self.packed), has(self.npz)]"
-                ".filter(x, x).size() == 1",
+                "["
+                + ", ".join(f"has(self.{source})" for source in SOURCES)
+                + "].filter(x, x).size() == 1",
                 _ONE_SOURCE,
             ),
         ]
@@ -38,21 +80,63 @@ class Images(
 
     Optional columns: split (train, validation or test) and weight (of the image in the loss).
     """
+    label_columns: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=253)]],
+        Field(min_length=1, max_length=1024),
+    ] = ["label"]
+    """Columns of the manifest with the labels.
+
+    With `data.labels` multiLabel either one, which lists classes, or one for each class with 0 or
+    1; with regression one for each number to predict.
+    """
+    label_separator: Annotated[str, Field(min_length=1, max_length=8)] = "|"
+    """What stands between the classes that one column lists."""
     packed: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """Folder that `kubefit data pack` wrote."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """NumPy archive: uint8 images (N, height, width[, channels]) and labels (N,)."""
+    npy: NpyFiles | SkipJsonSchema[None] = None
+    """Images and labels as two `.npy` files."""
+    tfrecord: TFRecordFiles | SkipJsonSchema[None] = None
+    """TFRecord files with encoded images, not compressed as a whole."""
+    tfds: Tfds | SkipJsonSchema[None] = None
+    """A prepared folder of TensorFlow Datasets."""
     images_key: Annotated[str, Field(min_length=1)] = "x"
     """Name of the array of images in the archive."""
     labels_key: Annotated[str, Field(min_length=1)] = "y"
-    """Name of the array of integer labels, 0 to classes - 1, in the archive."""
+    """Name of the array of labels in the archive: class numbers from 0, shape (images,).
+
+    With `data.labels` multiLabel 0 or 1 for each class, shape (images, classes); with regression
+    numbers, shape (images,) or (images, numbers).
+    """
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [self.folder, self.manifest, self.packed, self.npz]
-        if sum(source is not None for source in given) != 1:
+        if sum(getattr(self, source) is not None for source in SOURCES) != 1:
             raise ValueError(_ONE_SOURCE)
         return self
+
+    @property
+    def paths(self) -> list[str]:
+        """Files and folders where the images lie."""
+        if self.npy is not None:
+            return [self.npy.images, self.npy.labels]
+        if self.tfrecord is not None:
+            return [self.tfrecord.files]
+        if self.tfds is not None:
+            return [self.tfds.folder]
+        return [path for path in (self.folder, self.manifest, self.packed, self.npz) if path]
+
+
+class LabelKind(StrEnum):
+    """What is known of each image."""
+
+    SINGLE_LABEL = "singleLabel"
+    """One of two or more classes."""
+    MULTI_LABEL = "multiLabel"
+    """Any number of classes, none included."""
+    REGRESSION = "regression"
+    """Numbers."""
 
 
 _ONE_VALIDATION = "set validation or validationSplit, not both"
@@ -75,6 +159,21 @@ class OnUnreadable(StrEnum):
     """They are left out on every worker, and counted and named."""
 
 
+_SETS = ("train", "validation", "test")
+_CLASS_FOLDERS = (
+    "folder and packed tell one class of each image; with labels multiLabel or regression use"
+    " another source"
+)
+_ONE_COLUMN = "labelColumns names one column with labels singleLabel"
+_NO_CLASS_WEIGHTS = "classWeights needs labels singleLabel"
+
+
+def _of_each_set(condition: str) -> str:
+    """A CEL condition that holds for each set of images that there is."""
+    sets = [f"(!has(self.{name}) || {condition.replace('it.', f'self.{name}.')})" for name in _SETS]
+    return " && ".join(sets)
+
+
 _ONE_TEST = "set at most one of test and testSplit, and leave something to train on"
 
 
@@ -88,6 +187,19 @@ class Data(
                 " self.testSplit + self.validationSplit < 1.0",
                 _ONE_TEST,
             ),
+            rule(
+                "self.labels == 'singleLabel' || ("
+                + _of_each_set("(!has(it.folder) && !has(it.packed))")
+                + ")",
+                _CLASS_FOLDERS,
+            ),
+            rule(
+                "self.labels != 'singleLabel' || ("
+                + _of_each_set("it.labelColumns.size() == 1")
+                + ")",
+                _ONE_COLUMN,
+            ),
+            rule("self.labels == 'singleLabel' || self.classWeights == 'none'", _NO_CLASS_WEIGHTS),
         ]
     },
 ):
@@ -99,10 +211,13 @@ class Data(
     """Images for the evaluation after training. Without them the validation split is evaluated."""
     validation: Images | SkipJsonSchema[None] = None
     """Images that training is validated on after every epoch, in place of `validationSplit`."""
+    labels: LabelKind = LabelKind.SINGLE_LABEL
+    """What is known of each image: one class, any number of classes, or numbers."""
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
 
-    Chosen by the seed, of each class alike, the same for any number of workers.
+    Chosen by the seed, of each class alike where images have one, the same for any number of
+    workers.
     """
     test_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for the evaluation after training, chosen likewise."""
@@ -134,6 +249,18 @@ class Data(
             self.test_split + self.validation_split >= 1
         ):
             raise ValueError(_ONE_TEST)
+        return self
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> Self:
+        sets = [images for name in _SETS if (images := getattr(self, name)) is not None]
+        if self.labels is LabelKind.SINGLE_LABEL:
+            if any(len(images.label_columns) > 1 for images in sets):
+                raise ValueError(_ONE_COLUMN)
+        elif any(images.folder or images.packed for images in sets):
+            raise ValueError(_CLASS_FOLDERS)
+        elif self.class_weights is not ClassWeights.NONE:
+            raise ValueError(_NO_CLASS_WEIGHTS)
         return self
 
     @property

@@ -65,12 +65,16 @@ class Activation(StrEnum):
 
 
 class Output(StrEnum):
-    """Activation of the output layer; `auto` is softmax over the classes."""
+    """Activation of the output layer.
+
+    `auto` is softmax over the classes, sigmoid for each class of `data.labels` multiLabel, and none
+    for numbers.
+    """
 
     AUTO = "auto"
     SOFTMAX = "softmax"
     SIGMOID = "sigmoid"
-    """One unit; needs exactly two classes."""
+    """One unit for two classes, the probability of the second; one for each of multiLabel."""
 
 
 BLOCK_KINDS = ("conv", "pool", "globalPool", "batchNorm", "flatten", "dense", "dropout")

@@ -19,11 +19,17 @@ class Optimizer(StrEnum):
 
 
 class Loss(StrEnum):
-    """Loss function; `auto` is cross-entropy, binary for a sigmoid output."""
+    """Loss function, as in Keras.
+
+    `auto` is cross-entropy, binary for a sigmoid output, and the mean squared error of numbers.
+    """
 
     AUTO = "auto"
     SPARSE_CATEGORICAL_CROSSENTROPY = "sparse_categorical_crossentropy"
     BINARY_CROSSENTROPY = "binary_crossentropy"
+    MEAN_SQUARED_ERROR = "mean_squared_error"
+    MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
+    HUBER = "huber"
 
 
 class Precision(StrEnum):

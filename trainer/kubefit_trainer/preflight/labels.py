@@ -1,0 +1,135 @@
+"""What is known of the images of a set apart from the images: classes, or numbers."""
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kubefit.api.recipe import LabelKind
+from kubefit_trainer.failure import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The labels of a set of images."""
+
+    names: list[str]
+    """Of the classes, or of the numbers that are to be predicted."""
+    classes: "Sequence[int] | None" = None
+    """Place of each image's class among the names, where every image has one."""
+    rows: "array[int] | array[float] | None" = None
+    """Otherwise one number for each name, image after image: 0 or 1 for a class."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        if self.rows is not None:
+            return len(self.rows) // len(self.names)
+        return len(self.classes or ())
+
+    @property
+    def strata(self) -> "Sequence[int]":
+        """Of which splits hold out shares alike: class of each image, or the same of all."""
+        return self.classes if self.classes is not None else array("b", bytes(len(self)))
+
+
+class NamedClasses:
+    """Collects classes by name, image after image: one each, or any number."""
+
+    def __init__(self, kind: LabelKind) -> None:
+        """No images yet."""
+        self._single = kind is LabelKind.SINGLE_LABEL
+        self._seen: dict[str, int] = {}
+        self._found = array("i")
+        self._ends = array("Q")
+
+    def add(self, names: Iterable[str]) -> None:
+        """The classes of the next image."""
+        self._found.extend(self._seen.setdefault(name, len(self._seen)) for name in names)
+        self._ends.append(len(self._found))
+
+    def labels(self, *, known: list[str] | None, where: str) -> Labels:
+        """Labels of all images; classes are those known, or else sorted by name or number.
+
+        Raises:
+            ConfigurationError: a class is not among the known ones, or there is none.
+
+        """
+        classes = known or _sorted(self._seen)
+        unknown = sorted(set(self._seen) - set(classes))
+        if unknown:
+            raise ConfigurationError(
+                f"{where}: label {unknown[0]!r} is not among the classes of the training images"
+            )
+        if not classes:
+            raise ConfigurationError(f"{where}: no image has a label")
+        places = {name: place for place, name in enumerate(classes)}
+        by_number = [places[name] for name in self._seen]
+        if self._single:
+            return Labels(names=classes, classes=array("i", (by_number[n] for n in self._found)))
+        rows, start = array("B", bytes(len(classes) * len(self._ends))), 0
+        for image, end in enumerate(self._ends):
+            for number in self._found[start:end]:
+                rows[image * len(classes) + by_number[number]] = 1
+            start = end
+        return Labels(names=classes, rows=rows)
+
+
+def numbered(
+    labels: Sequence[int], *, names: list[str] | None, known: list[str] | None, where: str
+) -> Labels:
+    """Labels that are class numbers from 0; the classes are those known, the names, or the numbers.
+
+    Raises:
+        ConfigurationError: a number is below 0 or has no name.
+
+    """
+    smallest, largest = min(labels), max(labels)
+    if smallest < 0:
+        raise ConfigurationError(f"{where} must be 0 to classes - 1, not {smallest}")
+    classes = known or names or [str(i) for i in range(largest + 1)]
+    if largest >= len(classes):
+        of = "of the training images" if known else "that are named"
+        raise ConfigurationError(
+            f"{where}: label {largest} is not among the {len(classes)} classes {of}"
+        )
+    return Labels(names=classes, classes=labels)
+
+
+def table(
+    rows: "array[int] | array[float]",
+    *,
+    names: list[str],
+    known: list[str] | None,
+    kind: LabelKind,
+    where: str,
+) -> Labels:
+    """Labels that are one number for each name, image after image.
+
+    Raises:
+        ConfigurationError: a number is not finite, a class is not 0 or 1, or there are more or
+            fewer of them than in the training images.
+
+    """
+    if known is not None and len(known) != len(names):
+        raise ConfigurationError(
+            f"{where}: {len(names)} for each image, but {len(known)} for each of the training"
+            " images"
+        )
+    for place, value in enumerate(rows):
+        image = place // len(names)
+        if kind is LabelKind.REGRESSION and not math.isfinite(value):
+            raise ConfigurationError(f"{where}: image {image} has {value:g}, no finite number")
+        if kind is LabelKind.MULTI_LABEL and value not in (0, 1):
+            raise ConfigurationError(f"{where}: image {image} has {value:g}, neither 0 nor 1")
+    if kind is LabelKind.MULTI_LABEL:
+        if not any(rows):
+            raise ConfigurationError(f"{where}: no image has a label")
+        return Labels(names=known or names, rows=array("B", map(int, rows)))
+    return Labels(names=known or names, rows=array("f", rows))
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    try:
+        return sorted(names, key=int)
+    except ValueError:
+        return sorted(names)
