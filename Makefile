@@ -58,9 +58,9 @@ images: $(READY) ## Builds the images
 
 lock: $(READY) ## Rewrites the locked requirements from pyproject.toml
 	for role in $(ROLES); do $(COMPILE) pyproject.toml --extra $$role --output-file requirements/$$role.txt || exit; done
-	$(COMPILE) pyproject.toml --extra trainer-gpu --extra fetch --output-file requirements/trainer-gpu.txt
-	$(COMPILE) pyproject.toml --extra trainer --extra fetch $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
-	$(COMPILE) pyproject.toml --extra operator --extra trainer --extra fetch --extra cli --group dev $(TF_KERAS_ON_CPU) \
+	$(COMPILE) pyproject.toml --extra trainer-gpu --extra fetch --extra parquet --output-file requirements/trainer-gpu.txt
+	$(COMPILE) pyproject.toml --extra trainer --extra fetch --extra parquet $(TF_KERAS_ON_CPU) --output-file requirements/trainer.txt
+	$(COMPILE) pyproject.toml --extra operator --extra trainer --extra fetch --extra parquet --extra cli --group dev $(TF_KERAS_ON_CPU) \
 	  --output-file requirements/dev.txt
 	printf '%s\n' $(KERAS_HUB) | $(COMPILE) --no-deps - --output-file requirements/keras-hub.txt
 	echo 'keras==$(OTHER_KERAS).*' | $(COMPILE) --no-deps - --output-file requirements/keras-$(OTHER_KERAS).txt

@@ -39,6 +39,17 @@ def test_inspect_shows_a_table(pets: Path) -> None:
     ]
 
 
+def test_inspect_reads_a_manifest(pets: Path) -> None:
+    lines = ["path,label", "cats/0.png,old", "cats/1.png,young", "dogs/0.png,old", "gone.png,old"]
+    (pets / "list.csv").write_text("\n".join(lines))
+    code, out, _ = kubefit("inspect", pets / "list.csv", "-o", "json")
+    assert code == 1
+    found = json.loads(out)
+    assert found["kind"] == "manifest"
+    assert found["classes"] == {"old": 2, "young": 1}
+    assert list(found["unreadable"]) == [str(pets / "gone.png")]
+
+
 def test_inspect_gives_programs_json_and_an_exit_code_for_bad_files(pets: Path) -> None:
     (pets / "cats" / "0.png").write_bytes(b"")
     code, out, _ = kubefit("inspect", pets, "-o", "json")

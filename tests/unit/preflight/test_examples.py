@@ -2,12 +2,14 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from kubefit.api.recipe import Images, LabelKind
@@ -56,7 +58,7 @@ def indexed(
     **spec: Any,
 ) -> indexing.Indexed:
     images = Images.model_validate({"tfrecord": {"files": "set", **spec}})
-    return indexing.index(images, LabelKind(kind), folder, field="x", known=known)
+    return indexing.index(images, LabelKind(kind), folder, field="x.tfrecord", known=known)
 
 
 def rows(found: indexing.Indexed) -> list[list[float]]:
@@ -151,8 +153,64 @@ def test_compressed_files_are_refused(tmp_path: Path) -> None:
         indexed(tmp_path)
 
 
+class Pets(tfds.core.GeneratorBasedBuilder):
+    """A set as people define it for `tfds`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "label": tfds.features.ClassLabel(names=["cat", "dog", "owl"]),
+            "tags": tfds.features.Sequence(tfds.features.ClassLabel(names=["sun", "sea"])),
+            "age": np.float32,
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        return {"train": self._generate_examples(12), "test": self._generate_examples(3)}
+
+    def _generate_examples(self, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        for i in range(count):
+            pixels = np.full((6, 5, 3), i, np.uint8)
+            tags = [place for place in range(2) if i >> place & 1]
+            yield i, {"image": pixels, "label": i % 3, "tags": tags, "age": i / 2}
+
+
+@pytest.fixture(scope="module")
+def by_tfds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tfds")
+    Pets(data_dir=str(folder)).download_and_prepare()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "names", "answer"),
+    [
+        ("singleLabel", "label", ["cat", "dog", "owl"], lambda i: i % 3),
+        ("multiLabel", "tags", ["sun", "sea"], lambda i: [i & 1, i >> 1 & 1]),
+        ("regression", "age", ["age"], lambda i: [i / 2]),
+    ],
+)
+@pytest.mark.parametrize(("split", "count"), [("train", 12), ("test", 3)])
+def test_what_tfds_has_prepared_is_read_whole(
+    by_tfds: Path, kind: str, key: str, names: list[str], answer: Any, split: str, count: int
+) -> None:
+    wanted = {"folder": "pets/1.0.0", "split": split, "labelKey": key}
+    images = Images.model_validate({"tfds": wanted})
+    found = indexing.index(images, LabelKind(kind), by_tfds, field="x.tfds", known=None)
+    levels = []
+    for sample in range(len(found.encoded)):
+        with Image.open(found.encoded.open(sample)) as image:
+            levels.append(image.getpixel((0, 0))[0])
+    assert sorted(levels) == list(range(count))
+    assert found.labels.names == names
+    labels = rows(found) if found.labels.rows is not None else list(found.labels.classes)
+    assert labels == [answer(level) for level in levels]
+
+
 def prepare(folder: Path, **changes: Any) -> None:
-    """What `tfds` 4.9 writes of a set with two shards for training."""
+    """What `tfds` writes of a set with two shards for training."""
     info = {
         "name": "pets",
         "version": "1.0.0",
@@ -182,7 +240,7 @@ def prepare(folder: Path, **changes: Any) -> None:
 
 def prepared(volume: Path, **spec: Any) -> indexing.Indexed:
     images = Images.model_validate({"tfds": {"folder": "pets/1.0.0", **spec}})
-    return indexing.index(images, LabelKind.SINGLE_LABEL, volume, field="x", known=None)
+    return indexing.index(images, LabelKind.SINGLE_LABEL, volume, field="x.tfds", known=None)
 
 
 def test_a_prepared_set_has_its_shards_in_order_and_its_class_names(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from kubefit.api.recipe import Images, LabelKind, Recipe
 from kubefit_trainer.failure import ConfigurationError
@@ -114,6 +116,61 @@ def test_labels_that_cannot_be_used_are_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         listed(tmp_path, text, known=["a", "b"], kind=kind, labelColumns=columns)
+
+
+def in_parquet(folder: Path, kind: str, **columns: list[object]) -> manifests.Manifest:
+    path = folder / "list.parquet"
+    parquet.write_table(pyarrow.table(columns), path)
+    spec = Images(manifest="list.parquet")
+    return manifests.read(path, spec, LabelKind(kind), known=None, field="x.manifest")
+
+
+def test_a_parquet_file_lists_what_a_csv_file_lists(tmp_path: Path) -> None:
+    found = in_parquet(
+        tmp_path,
+        "singleLabel",
+        path=["a/1.png", "2.png", "3.png"],
+        label=[10, 9, 10],
+        split=["train", "test", "validation"],
+        weight=[1.0, 0.5, 2.0],
+        notes=["not", "read", "at all"],
+    )
+    assert list(found.files) == [f"{tmp_path}/{name}" for name in ("a/1.png", "2.png", "3.png")]
+    assert found.labels.names == ["9", "10"]
+    assert list(found.labels.classes) == [1, 0, 1]
+    assert list(found.splits) == [0, 2, 1]
+    assert list(found.weights) == [1, 0.5, 2]
+
+
+def test_lists_and_numbers_of_a_parquet_file_are_labels(tmp_path: Path) -> None:
+    many = in_parquet(tmp_path, "multiLabel", path=["a", "b"], label=[["sun", "sea"], []])
+    assert many.labels.names == ["sea", "sun"]
+    assert rows(many) == [[1, 1], [0, 0]]
+    numbers = in_parquet(tmp_path, "regression", path=["a", "b"], label=[0.5, -2.0])
+    assert rows(numbers) == [[0.5], [-2]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"file": ["a"], "label": ["b"]}, "no column 'path', only file, label"),
+        ({"path": ["a", None], "label": ["b", "c"]}, "row 1 of .*list.parquet has no path"),
+        ({"path": ["a", "b"], "label": ["b", None]}, "row 1 of .*list.parquet has no label"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(
+    tmp_path: Path, columns: dict[str, list[object]], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        in_parquet(tmp_path, "singleLabel", **columns)
+
+
+def test_a_file_that_is_no_parquet_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.parquet").write_text("path,label")
+    spec, kind = Images(manifest="list.parquet"), LabelKind.SINGLE_LABEL
+    with pytest.raises(ConfigurationError, match="list.parquet cannot be read as Parquet") as raised:
+        manifests.read(tmp_path / "list.parquet", spec, kind, known=None, field="x.manifest")
+    assert "\n" not in str(raised.value)
 
 
 def opened(folder: Path, **data: object) -> inputs.Inputs:

@@ -1,20 +1,21 @@
-"""What lies in a folder of classes, an archive or a pack: classes, sizes, formats, bad files."""
+"""What lies in a folder of classes or another source: classes, sizes, formats, bad files."""
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from kubefit.api.recipe import Images, LabelKind
+from kubefit.api.recipe import Images, LabelKind, Tfds
 from kubefit_trainer.images.decode import UnreadableImageError, decode
-from kubefit_trainer.preflight import archives, folders, packs, pictures
+from kubefit_trainer.preflight import archives, examples, indexing, packs, pictures
+from kubefit_trainer.preflight.indexing import Encoded
 
 _FIELD = "PATH"
+_KIND = LabelKind.SINGLE_LABEL
 Watch = Callable[[Iterable[int], int], Iterable[int]]
 
 
@@ -33,7 +34,7 @@ class Survey:
     """What lies there."""
 
     kind: str
-    """`folder`, `npz` or `packed`, as in `spec.recipe.data.train`."""
+    """`folder`, `npz`, `packed`, `manifest` or `tfds`, as in `spec.recipe.data.train`."""
     classes: dict[str, int]
     """Readable images by class, in the order of the class numbers."""
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -52,20 +53,17 @@ def survey(path: Path, *, full: bool, threads: int, watch: Watch) -> Survey:
         ConfigurationError: there is nothing of the kind at this path.
 
     """
-    if path.suffix == ".npz":
+    images = images_at(path)
+    found = indexing.index(images, _KIND, path, field=_FIELD, known=None)
+    classes, labels, encoded = found.labels.names, found.labels.strata, found.encoded
+    if encoded is None:
         return _of_archive(path)
-    if (path / packs.DESCRIPTION).is_file():
-        pack = packs.read(path, field=_FIELD)
-        classes, read, kind = pack.classes, partial(_packed, pack), "packed"
-        labels: Sequence[int] = pack.labels()
-    else:
-        classes = folders.class_names(path, field=_FIELD)
-        found = folders.index(path, classes, field=_FIELD)
-        labels, read, kind = found.labels, partial(_stored, found.files), "folder"
+    kind = indexing.field_of(images, "").removeprefix(".")
     result = Survey(kind=kind, classes=dict.fromkeys(classes, 0))
     with ThreadPoolExecutor(threads) as pool:
         looks = pool.map(
-            lambda sample: _look(*read(sample), full=full), watch(range(len(labels)), len(labels))
+            lambda sample: _look(encoded, sample, full=full),
+            watch(range(len(labels)), len(labels)),
         )
         for label, (name, look) in zip(labels, looks, strict=True):
             if isinstance(look, Look):
@@ -77,18 +75,23 @@ def survey(path: Path, *, full: bool, threads: int, watch: Watch) -> Survey:
     return result
 
 
-def _stored(files: Sequence[str], sample: int) -> tuple[str, Callable[[], bytes]]:
-    return files[sample], Path(files[sample]).read_bytes
+def images_at(path: Path) -> Images:
+    """What a recipe would say of this path, as far as file and folder tell."""
+    where = str(path.absolute())
+    if path.suffix in (".npz", ".csv", ".parquet"):
+        return Images.model_validate({"npz" if path.suffix == ".npz" else "manifest": where})
+    if (path / packs.DESCRIPTION).is_file():
+        return Images(packed=where)
+    if (path / examples.INFO).is_file():
+        return Images(tfds=Tfds(folder=where))
+    return Images(folder=where)
 
 
-def _packed(pack: packs.Pack, sample: int) -> tuple[str, Callable[[], bytes]]:
-    file, offset, _ = pack.locate(sample)
-    return f"{file} at byte {offset}", lambda: pack.content(sample)
-
-
-def _look(name: str, content: Callable[[], bytes], *, full: bool) -> tuple[str, Look | str]:
+def _look(encoded: Encoded, sample: int, *, full: bool) -> tuple[str, Look | str]:
+    name, data = encoded.name(sample), b""
     try:
-        data = content()
+        with encoded.open(sample) as file:
+            data = file.read()
         with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as image:
             look = Look(size=(image.height, image.width), kind=f"{image.format} {image.mode}")
         if full:
@@ -101,8 +104,7 @@ def _look(name: str, content: Callable[[], bytes], *, full: bool) -> tuple[str, 
 
 
 def _of_archive(path: Path) -> Survey:
-    kind = LabelKind.SINGLE_LABEL
-    archive = archives.read(path, Images(npz=str(path)), kind, known=None, field=_FIELD)
+    archive = archives.read(path, Images(npz=str(path)), _KIND, known=None, field=_FIELD)
     counts = Counter(archive.labels.strata)
     height, width = archive.images.shape[1:3]
     colours = archive.images.shape[3] if len(archive.images.shape) == 4 else 1

@@ -6,7 +6,7 @@ Agent and command line call `check`. Imports neither TensorFlow nor NumPy, and w
 from pathlib import Path
 
 from kubefit.api.contract import RunConfig
-from kubefit.api.recipe import Data, Images, OnUnreadable, Recipe
+from kubefit.api.recipe import Data, OnUnreadable, Recipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import counts, indexing, network, pictures, weights
 from kubefit_trainer.preflight.indexing import Indexed
@@ -32,20 +32,21 @@ def check(config: RunConfig, rank: int) -> str | None:
 
 def _check(config: RunConfig, recipe: Recipe, rank: int) -> None:
     volume, data = Path(config.volume_dir), recipe.data
-    train = indexing.index(data.train, data.labels, volume, field=f"{_DATA}.train", known=None)
+    field = indexing.field_of(data.train, f"{_DATA}.train")
+    train = indexing.index(data.train, data.labels, volume, field=field, known=None)
     names = train.labels.names
     network.check(recipe, classes=len(names), validates=_validates(data, train))
     _check_weights(recipe, volume)
     _check_splits(data, train, volume)
     counts.check(recipe, train.labels.strata, names, train.splits, workers=config.workers)
-    _check_pictures(data.train, train, config, rank, field=f"{_DATA}.train")
+    _check_pictures(train, config, rank, field=field)
     for name, images in (("validation", data.validation), ("test", data.test)):
         if images is not None:
-            field = f"{_DATA}.{name}"
+            field = indexing.field_of(images, f"{_DATA}.{name}")
             found = indexing.index(images, data.labels, volume, field=field, known=names)
             if found.splits is not None:
                 counts.check_split(found.splits, name)
-            _check_pictures(images, found, config, rank, field=field)
+            _check_pictures(found, config, rank, field=field)
 
 
 def _validates(data: Data, train: Indexed) -> bool:
@@ -69,15 +70,12 @@ def _check_splits(data: Data, train: Indexed, volume: Path) -> None:
             )
 
 
-def _check_pictures(
-    images: Images, found: Indexed, config: RunConfig, rank: int, *, field: str
-) -> None:
+def _check_pictures(found: Indexed, config: RunConfig, rank: int, *, field: str) -> None:
     """What is to be left out is found when it is decoded."""
     recipe = config.recipe
     if found.encoded is None or recipe is None or recipe.data.on_unreadable is OnUnreadable.SKIP:
         return
     ours = range(rank, len(found.encoded), config.workers)
-    field = f"{field}.{indexing.source_of(images)}"
     pictures.check(found.encoded, ours, field=field, seconds=_PICTURE_SECONDS)
 
 

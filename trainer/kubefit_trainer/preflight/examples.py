@@ -12,7 +12,7 @@ from kubefit_trainer.preflight import records
 from kubefit_trainer.preflight.labels import Labels, NamedClasses, numbered, table
 from kubefit_trainer.preflight.records import RecordTable, Value
 
-_INFO, _FEATURES = "dataset_info.json", "features.json"
+INFO, _FEATURES = "dataset_info.json", "features.json"
 _TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 
 
@@ -61,7 +61,7 @@ def of_tfds(
 def _of_tfds(
     spec: Tfds, kind: LabelKind, folder: Path, *, known: list[str] | None, field: str
 ) -> tuple[Labels, RecordTable]:
-    info, features = (_json(folder, name, field=field) for name in (_INFO, _FEATURES))
+    info, features = (_json(folder, name, field=field) for name in (INFO, _FEATURES))
     splits = {split["name"]: split for split in info.get("splits", [])}
     if spec.split not in splits:
         raise ConfigurationError(

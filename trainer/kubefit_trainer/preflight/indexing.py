@@ -36,9 +36,10 @@ class Indexed:
     """Weight of each image in the loss, where it is given."""
 
 
-def source_of(images: Images) -> str:
-    """Name of the field that tells where the images lie."""
-    return next(source for source in SOURCES if getattr(images, source) is not None)
+def field_of(images: Images, parent: str) -> str:
+    """Path of the field that tells where the images lie; `parent` is that of `images`."""
+    source = next(source for source in SOURCES if getattr(images, source) is not None)
+    return f"{parent}.{source}"
 
 
 def index(
@@ -46,13 +47,12 @@ def index(
 ) -> Indexed:
     """Reads names and labels; `known` are the classes of the training images, absent for these.
 
-    Relative paths are below `volume`; `field` is the path of the field that holds `images`.
+    Relative paths are below `volume`; `field` is the path of the field that tells where they lie.
 
     Raises:
         ConfigurationError: the images are missing or unusable.
 
     """
-    field = f"{field}.{source_of(images)}"
     if images.folder is not None:
         return _folder(volume / images.folder, field=field, known=known)
     if images.manifest is not None:

@@ -1,4 +1,4 @@
-"""Images listed in a file: columns path and label, or several labels, perhaps split and weight."""
+"""Images listed in a CSV or Parquet file: path, one label or several, perhaps split and weight."""
 
 import csv
 import math
@@ -10,6 +10,7 @@ from typing import Any
 
 from kubefit.api.recipe import Images, LabelKind
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.preflight import parquet
 from kubefit_trainer.preflight.folders import FileTable
 from kubefit_trainer.preflight.labels import Labels, NamedClasses, table
 
@@ -39,11 +40,14 @@ def read(
         ConfigurationError: the file is missing, or a line cannot be used.
 
     """
+    reader = _Reader(path, images, kind, field)
+    if path.suffix.lower() == ".parquet":
+        columns, cells = parquet.read(path, images.label_columns, field=field)
+        return reader.read(columns, cells, known=known)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.DictReader(stream)
             lines = ((f"line {rows.line_num}", dict[str, Cell](row)) for row in rows)
-            reader = _Reader(path, images, kind, field)
             return reader.read(rows.fieldnames or [], lines, known=known)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{field}: {path} cannot be read as CSV: {error}") from error

@@ -69,6 +69,8 @@ def check(encoded: "Encoded", samples: Iterable[int], *, field: str, seconds: fl
 
 def reason(error: Exception, *, empty: bool) -> str:
     """Why Pillow could not open an image, in a few words."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     if empty:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):

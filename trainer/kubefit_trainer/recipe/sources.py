@@ -79,9 +79,9 @@ def open_source(
 
     """
     size = needed or (data.image_size[0], data.image_size[1])
+    field = indexing.field_of(images, field)
     found = indexing.index(images, data.labels, volume, field=field, known=classes)
     if found.encoded is not None:
-        field = f"{field}.{indexing.source_of(images)}"
         picture = _decoded(found.encoded, data, size, field=field)
     else:
         picture = _of_array(_array(images, volume), data, size)

@@ -76,7 +76,7 @@ class Images(
     Images in folders below that belong to the class too.
     """
     manifest: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """CSV file with the columns path (relative to the file's folder) and label.
+    """CSV or `.parquet` file with the columns path (relative to the file's folder) and label.
 
     Optional columns: split (train, validation or test) and weight (of the image in the loss).
     """
