@@ -6,8 +6,8 @@ whether the batch divides evenly or not. Finite checks, clipping, accumulation a
 all see the same global gradients, and no second collective follows.
 
 Workers on CPUs sum over a ring of TCP connections of their own (`ring`), beside the backward pass
-(`sums`): TensorFlow's collectives copy every byte several times on its way through protocol
-buffers. GPUs use the collectives.
+(`gradient_sums`): TensorFlow's collectives copy every byte several times on its way through
+protocol buffers. GPUs use the collectives.
 """
 
 import os

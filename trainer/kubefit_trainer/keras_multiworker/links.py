@@ -14,8 +14,8 @@ import time
 
 from kubefit_trainer.keras_multiworker import cluster, coordination, meeting
 from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, MultiWorkerError
+from kubefit_trainer.keras_multiworker.gradient_sums import GradientSums
 from kubefit_trainer.keras_multiworker.ring import Ring
-from kubefit_trainer.keras_multiworker.sums import Sums
 
 TRANSPORT = "KERAS_MULTIWORKER_TRANSPORT"
 """Environment variable: `auto` (default), or `collectives` to use those of TensorFlow always."""
@@ -24,10 +24,10 @@ TIMEOUT_SECONDS = 120.0
 _HELLO_SECONDS = 10.0
 _WORD_BYTES = 16
 
-_sums: Sums | None = None
+_sums: GradientSums | None = None
 
 
-def sums() -> Sums | None:
+def sums() -> GradientSums | None:
     """Sums over the ring of this process, None where TensorFlow's own collectives are used."""
     return _sums
 
@@ -71,7 +71,7 @@ def connect() -> None:
         outgoing=outgoing,
         check=_check,
     )
-    _sums = Sums(ring)
+    _sums = GradientSums(ring)
 
 
 def _check() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, WorkerLostError
+from kubefit_trainer.keras_multiworker.gradient_sums import GradientSums
 from kubefit_trainer.keras_multiworker.ring import Ring
-from kubefit_trainer.keras_multiworker.sums import Sums
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def links() -> list[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def workers(links) -> list[Sums]:
+def workers(links) -> list[GradientSums]:
     return [
-        Sums(
+        GradientSums(
             Ring(
                 rank=rank,
                 workers=2,

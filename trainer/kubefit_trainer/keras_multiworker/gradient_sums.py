@@ -16,7 +16,7 @@ from kubefit_trainer.keras_multiworker.ring import Floats, Ring
 _Begun = tuple[Sequence[Floats], bool, "Future[list[Floats]]"]
 
 
-class Sums:
+class GradientSums:
     """Sums under way, by number; begin them in the same order on every worker."""
 
     def __init__(self, ring: Ring) -> None:
