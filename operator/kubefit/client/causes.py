@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from kubefit.api.contract import EXIT_MEANINGS, Cause, ExitCode, Outcome, signal_name
+from kubefit.api.contract import (
+    EXIT_MEANINGS,
+    AgentPhase,
+    Cause,
+    ExitCode,
+    Failure,
+    Outcome,
+    WorkerStatus,
+    signal_name,
+)
 
 
 def outcome_of(rank: int, returncode: int, text: str) -> Outcome:
@@ -63,3 +72,20 @@ def cause_of(outcome: Outcome) -> Cause:
 def chief_of(outcomes: Sequence[Outcome]) -> Outcome | None:
     """The outcome of rank 0."""
     return next((outcome for outcome in outcomes if outcome.rank == 0), None)
+
+
+def last_status(outcome: Outcome, *, workers: int, attempt: int) -> WorkerStatus:
+    """What `/status` of an agent would say after its end."""
+    failed = outcome.exit_code != ExitCode.SUCCESS
+    return WorkerStatus(
+        rank=outcome.rank,
+        workers=workers,
+        attempt=attempt,
+        phase=AgentPhase.FAILED if failed else AgentPhase.SUCCEEDED,
+        report=outcome.report,
+        failure=Failure(
+            exit_code=outcome.exit_code, message=outcome.message, details=outcome.details
+        )
+        if failed
+        else None,
+    )

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from kubefit.api.contract import Outcome, RunConfig, WorkerStatus
 from kubefit.api.names import Env
-from kubefit.client.causes import outcome_of
+from kubefit.client.causes import last_status, outcome_of
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 30.0
@@ -46,6 +46,7 @@ class Gang:
 
     def __init__(self, config: RunConfig, *, attempt: int, folder: Path) -> None:
         self._config = config
+        self._attempt = attempt
         self._folder = folder
         self._lifeline = os.pipe()
         self._readers: list[threading.Thread] = []
@@ -110,20 +111,29 @@ class Gang:
 
     def ended(self) -> list[Outcome]:
         """Outcomes of the workers that have ended."""
-        found = []
-        for rank, agent in enumerate(self._agents):
-            code = agent.poll()
-            if code is not None:
-                file = self._outcome_file(rank)
-                text = file.read_text() if file.exists() else ""
-                found.append(outcome_of(rank, code, text))
-        return found
+        found = [self._outcome(rank) for rank in range(self._config.workers)]
+        return [outcome for outcome in found if outcome is not None]
+
+    def _outcome(self, rank: int) -> Outcome | None:
+        code = self._agents[rank].poll()
+        if code is None:
+            return None
+        file = self._outcome_file(rank)
+        return outcome_of(rank, code, file.read_text() if file.exists() else "")
 
     def statuses(self) -> list[WorkerStatus]:
-        """What the agents that answer say, in the order of ranks."""
-        running = [rank for rank, agent in enumerate(self._agents) if agent.poll() is None]
-        found = [_status(self._config.agent_port(rank)) for rank in running]
+        """What the agents say, in the order of ranks; of those that have ended, their last words.
+
+        An agent that does not answer is left out.
+        """
+        found = [self._status(rank) for rank in range(self._config.workers)]
         return [status for status in found if status is not None]
+
+    def _status(self, rank: int) -> WorkerStatus | None:
+        last = self._outcome(rank)
+        if last is None:
+            return _asked(self._config.agent_port(rank))
+        return last_status(last, workers=self._config.workers, attempt=self._attempt)
 
     def stop(self) -> None:
         """Ends all agents: asks them first, kills those that take too long."""
@@ -145,7 +155,7 @@ class Gang:
                 agent.wait()
 
 
-def _status(port: int) -> WorkerStatus | None:
+def _asked(port: int) -> WorkerStatus | None:
     # Not urllib: it would send the request to a proxy of the environment.
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:

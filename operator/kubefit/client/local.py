@@ -93,8 +93,8 @@ def run_local(
     """Trains on `spec.workers` local processes; results go to `runs_dir/<name>/`.
 
     Relative paths of the job are below `volume_dir`. `on_status` gets the statuses of the workers
-    that run, several times a second; `on_line` each line of output with its rank. Both are called
-    from the calling thread.
+    several times a second, and once more when all have ended; `on_line` each line of output with
+    its rank. Both are called from the calling thread.
 
     Raises:
         LocalRunError: this machine lacks what the trainer needs.
@@ -140,6 +140,7 @@ def _attempt(run: _Run, attempt: int) -> list[Outcome]:
             by_themselves = {outcome.rank for outcome in gang.ended()}
             gang.stop()
             outcomes = gang.ended()
+            run.on_status(gang.statuses())
         _drain(run, gang)
         # Those that were stopped because another had failed are no cause of anything.
         return [o for o in outcomes if o.rank in by_themselves or o.exit_code != ExitCode.PREEMPTED]

@@ -26,7 +26,7 @@ def run_program() -> Callable[..., Ran]:
             job,
             volume_dir=folder,
             runs_dir=folder / "runs",
-            on_status=lambda all_workers: statuses.extend(all_workers[:1]),
+            on_status=lambda all_workers: statuses.extend(s for s in all_workers if s.rank == 0),
             on_line=lambda rank, line: lines.append(line) if rank == 0 else None,
         )
         return result, statuses, lines
