@@ -5,119 +5,66 @@ named `scenario_*` of the file in each, in order, and returns what they returned
 """
 
 import hashlib
-import json
 import os
 import pickle
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from workers import (
+    GRACE_SECONDS,
+    HERE,
+    REPOSITORY,
+    SOURCES,
+    Process,
+    Zygote,
+    free_ports,
+    output_of,
+    started,
+    wait_for_workers,
+    worker_environment,
+)
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
 REQUIREMENTS = REPOSITORY / "requirements"
-SOURCES = (str(REPOSITORY / "trainer"), str(REPOSITORY / "operator"))
-DEADLINE_SECONDS = 600.0
+Start = Callable[..., list[Process]]
 
 
 class GroupFailedError(AssertionError):
     """A worker failed; the message has the end of every worker's output."""
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+@pytest.fixture(scope="session")
+def start_workers() -> Iterator[Start]:
+    """Starts one process per rank; its output goes to `worker-<rank>.log` in the directory.
 
+    They are forked from one that has imported TensorFlow; with other packages they import it
+    themselves.
+    """
+    zygotes: dict[int, Zygote] = {}
 
-def tf_config(ports: Sequence[int], rank: int) -> str:
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": rank}})
+    def start(
+        command: Sequence[str], directory: Path, *, workers: int, env: dict[str, str] | None = None
+    ) -> list[Process]:
+        ports = free_ports(workers)
+        processes: list[Process] = []
+        for rank in range(workers):
+            environment = worker_environment(ports, rank, env or {})
+            log = directory / f"worker-{rank}.log"
+            if "PYTHONPATH" in (env or {}):
+                processes.append(started(command, environment, directory, log))
+                continue
+            log.touch()
+            zygote = zygotes.get(rank) or zygotes.setdefault(rank, Zygote())
+            processes.append(zygote.start(command, environment, directory, log))
+        return processes
 
-
-def worker_environment(ports: Sequence[int], rank: int, extra: dict[str, str]) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(SOURCES),
-        "PYTHONFAULTHANDLER": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "2",
-        "TF_CONFIG": tf_config(ports, rank),
-        **extra,
-    }
-
-
-def start_workers(
-    command: Sequence[str], directory: Path, *, workers: int, env: dict[str, str] | None = None
-) -> list[subprocess.Popen[bytes]]:
-    """Starts one process per rank; its output goes to `worker-<rank>.log` in the directory."""
-    ports = free_ports(workers)
-    processes = []
-    for rank in range(workers):
-        with (directory / f"worker-{rank}.log").open("wb") as log:
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, *command],
-                    env=worker_environment(ports, rank, env or {}),
-                    cwd=directory,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL,
-                )
-            )
-    return processes
-
-
-def wait_for_workers(
-    processes: list[subprocess.Popen[bytes]], deadline_seconds: float = DEADLINE_SECONDS
-) -> list[int | None]:
-    """Waits for all; once one has failed the others get some seconds. Returns exit codes."""
-    deadline = time.monotonic() + deadline_seconds
-    try:
-        while any(process.poll() is None for process in processes):
-            if any(process.poll() for process in processes):
-                deadline = min(deadline, time.monotonic() + 20.0)
-            if time.monotonic() > deadline:
-                break
-            for process in processes:
-                try:
-                    process.wait(timeout=0.1)
-                except subprocess.TimeoutExpired:
-                    continue
-        return [process.poll() for process in processes]
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                # With PYTHONFAULTHANDLER this leaves the stacks of all threads in its output.
-                process.send_signal(signal.SIGABRT)
-        for process in processes:
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
-    parts = []
-    for rank in range(workers):
-        text = (directory / f"worker-{rank}.log").read_text(errors="replace")
-        parts.append(f"----- worker {rank}\n{text[-limit:]}")
-    return "\n".join(parts)
+    yield start
+    for zygote in zygotes.values():
+        zygote.close()
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +94,7 @@ def _with_packages(lock: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def worker_group() -> Callable[..., list[dict[str, Any]]]:
+def worker_group(start_workers: Start) -> Callable[..., list[dict[str, Any]]]:
     """Runs a file of scenarios on N workers; results by rank, then by scenario. Runs once."""
     done: dict[Any, list[dict[str, Any]] | GroupFailedError] = {}
 
@@ -158,7 +105,9 @@ def worker_group() -> Callable[..., list[dict[str, Any]]]:
         if key not in done:
             with tempfile.TemporaryDirectory(prefix="worker-group-") as directory:
                 try:
-                    done[key] = _run_group(Path(scenarios), Path(directory), workers, only, env)
+                    done[key] = _run_group(
+                        start_workers, Path(scenarios), Path(directory), workers, only, env
+                    )
                 except GroupFailedError as error:
                     done[key] = error
         outcome = done[key]
@@ -170,16 +119,23 @@ def worker_group() -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def failing_group(tmp_path: Path) -> Callable[..., tuple[list[int | None], list[str]]]:
+def failing_group(
+    start_workers: Start, tmp_path: Path
+) -> Callable[..., tuple[list[int | None], list[str]]]:
     """Runs one scenario that must fail; exit codes and outputs by rank."""
 
     def run(
-        scenarios: Path, *, workers: int, only: str, env: dict[str, str] | None = None
+        scenarios: Path,
+        *,
+        workers: int,
+        only: str,
+        env: dict[str, str] | None = None,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> tuple[list[int | None], list[str]]:
         command = [str(HERE / "worker_main.py"), str(scenarios), str(tmp_path), only]
         env = {"RAISE": "1", **(env or {})}
         processes = start_workers(command, tmp_path, workers=workers, env=env)
-        codes = wait_for_workers(processes)
+        codes = wait_for_workers(processes, grace_seconds)
         outputs = [
             (tmp_path / f"worker-{rank}.log").read_text(errors="replace") for rank in range(workers)
         ]
@@ -189,21 +145,30 @@ def failing_group(tmp_path: Path) -> Callable[..., tuple[list[int | None], list[
 
 
 @pytest.fixture
-def plain_group(tmp_path: Path) -> Callable[[Path], list[str]]:
-    """Runs a program on two workers as it is, without repairs; outputs by rank."""
+def plain_group(start_workers: Start, tmp_path: Path) -> Callable[..., list[str]]:
+    """Runs a program as it is, without repairs; outputs by rank."""
 
-    def run(program: Path) -> list[str]:
-        wait_for_workers(start_workers([str(program)], tmp_path, workers=2))
-        return [(tmp_path / f"worker-{rank}.log").read_text(errors="replace") for rank in (0, 1)]
+    def run(program: Path, *arguments: str, workers: int = 2) -> list[str]:
+        env = {"TMPDIR": str(tmp_path)} | ({} if workers > 1 else {"TF_CONFIG": ""})
+        command = [str(program), *arguments]
+        wait_for_workers(start_workers(command, tmp_path, workers=workers, env=env))
+        logs = [tmp_path / f"worker-{rank}.log" for rank in range(workers)]
+        return [log.read_text(errors="replace") for log in logs]
 
     return run
 
 
 def _run_group(
-    scenarios: Path, directory: Path, workers: int, only: str, env: dict[str, str] | None
+    start_workers: Start,
+    scenarios: Path,
+    directory: Path,
+    workers: int,
+    only: str,
+    env: dict[str, str] | None,
 ) -> list[dict[str, Any]]:
     command = [str(HERE / "worker_main.py"), str(scenarios), str(directory), only]
-    codes = wait_for_workers(start_workers(command, directory, workers=workers, env=env))
+    processes = start_workers(command, directory, workers=workers, env=env)
+    codes = wait_for_workers(processes)
     if any(code != 0 for code in codes):
         raise GroupFailedError(
             f"{scenarios.name} on {workers} workers: exit codes {codes}\n"
