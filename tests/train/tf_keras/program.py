@@ -17,7 +17,9 @@ import tf_keras
 from tensorflow.keras import callbacks, layers
 
 FOLDER = Path(sys.argv[1])
-RANK = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+CONFIG = json.loads(os.environ["TF_CONFIG"])
+RANK = CONFIG["task"]["index"]
+LAST = len(CONFIG["cluster"]["worker"]) == RANK + 1
 CHIEF = RANK == 0
 random = np.random.default_rng(0)
 x = random.normal(size=(36, 5)).astype("float32")
@@ -156,6 +158,35 @@ def with_callbacks() -> dict:
     return {**seen(model, history), "saved": last.get_weights()}
 
 
+class Stops(callbacks.Callback):
+    """Ends training in the second step of the second epoch, or at the end of that epoch."""
+
+    def __init__(self, *, at_end: bool) -> None:
+        super().__init__()
+        self.at_end = at_end
+        self.epoch = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if not self.at_end and (self.epoch, batch) == (1, 1):
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = epoch + 1
+        if self.at_end and epoch == 1:
+            self.model.stop_training = True
+
+
+def stopping() -> dict:
+    """One worker alone wants to stop, as by a signal or its clock; it stops all."""
+    found = {}
+    for at_end in (False, True):
+        model = network()
+        mine = [Stops(at_end=at_end)] if LAST else []
+        history = model.fit(x, y, batch_size=12, epochs=4, verbose=0, callbacks=mine)
+        found[at_end] = seen(model, history)
+    return found
+
+
 results = {
     "tf_keras": tf.keras.Model is tf_keras.Model,
     "keras_3": "keras" in sys.modules,
@@ -167,6 +198,7 @@ results = {
     "chief_alone": chief_alone(),
     "tutorial": tutorial(),
     "callbacks": with_callbacks(),
+    "stopping": stopping(),
 }
 (FOLDER / f"rank-{RANK}.pickle").write_bytes(pickle.dumps(results))
 

@@ -121,6 +121,15 @@ def test_statistics_in_saved_models_are_those_of_all_workers(many):
         assert_same_logs(rank["callbacks"]["logs"], many.ranks[0]["callbacks"]["logs"])
 
 
+@pytest.mark.parametrize("at_end", [False, True], ids=["at a step", "at the end of an epoch"])
+def test_a_worker_that_stops_alone_stops_all_where_one_process_stops(one, many, at_end):
+    single = one.ranks[0]["stopping"][at_end]
+    assert len(single["logs"]["loss"]) == 2
+    for rank in many.ranks:
+        assert_same_logs(rank["stopping"][at_end]["logs"], single["logs"])
+        assert_same(rank["stopping"][at_end]["weights"], single["weights"])
+
+
 def test_progress_and_evaluation_are_reported(one, many):
     for run in (one, many):
         reports = [status.report for status in run.statuses if status.report is not None]

@@ -1,5 +1,6 @@
 """One process among the workers: the one strategy, words to the others, the end in common."""
 
+import functools
 import threading
 from typing import Any
 
@@ -63,6 +64,26 @@ def is_chief() -> bool:
 def alone() -> bool:
     """Whether this process has no peers to talk to."""
     return workers() == 1
+
+
+def on_any_worker(flag: bool) -> bool:
+    """Whether the flag is set on any worker; a collective of all."""
+    if alone():
+        return flag
+    return bool(_sum()(tf.constant(float(flag))) > 0)
+
+
+@functools.cache
+def _sum() -> Any:
+    def summed(value: Any) -> Any:
+        def replica(value: Any) -> Any:
+            context = tf.distribute.get_replica_context()
+            # identity puts it on the replica's device, which names the group of the collective.
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
+
+        return _strategy.experimental_local_results(_strategy.run(replica, args=(value,)))[0]
+
+    return tf.function(summed, autograph=False)
 
 
 def publish(key: str, value: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kubefit_trainer.tf_keras_multiworker import callbacks, cluster, saving, seeds
+from kubefit_trainer.tf_keras_multiworker import callbacks, cluster, saving, seeds, stopping
 
 
 def strategy() -> Any:
@@ -15,4 +15,5 @@ def strategy() -> Any:
         seeds.install()
         saving.install()
         callbacks.install()
+        stopping.install()
     return cluster.current()
