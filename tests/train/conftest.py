@@ -149,7 +149,7 @@ def plain_group(start_workers: Start, tmp_path: Path) -> Callable[..., list[str]
     """Runs a program as it is, without repairs; outputs by rank."""
 
     def run(program: Path, *arguments: str, workers: int = 2) -> list[str]:
-        env = {"TMPDIR": str(tmp_path)} | ({} if workers > 1 else {"TF_CONFIG": ""})
+        env = {"TMPDIR": str(tmp_path)} | ({} if workers > 1 else {"TF_CONFIG": "{}"})
         command = [str(program), *arguments]
         wait_for_workers(start_workers(command, tmp_path, workers=workers, env=env))
         logs = [tmp_path / f"worker-{rank}.log" for rank in range(workers)]

@@ -1,11 +1,13 @@
-"""Two workers: saving on the chief alone hangs inside the strategy's scope.
+"""Two workers: saving on one worker hangs inside the strategy's scope until the other saves too.
 
-Expected: the chief writes a file. Seen: `saving_lib` makes an optimizer to learn its attributes,
-whose variables are broadcast to workers that are not there.
+Expected: worker 0 writes a file at once. Seen: it has not before worker 1, ten seconds later, saves
+a file of its own; for `saving_lib` makes an optimizer to learn its attributes, whose variables are
+broadcast between the workers.
 """
 
 import tempfile
 import threading
+import time
 
 import keras
 import tensorflow as tf
@@ -15,8 +17,8 @@ rank = strategy.cluster_resolver.task_id
 with strategy.scope():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    if rank == 0:
-        model.save(f"{tempfile.mkdtemp()}/model.keras")
-        print("worker 0 has saved")
-    else:
-        threading.Event().wait()
+    if rank == 1:
+        threading.Event().wait(10)
+    print("worker", rank, "begins to save:", time.monotonic(), flush=True)
+    model.save(f"{tempfile.mkdtemp()}/model.keras")
+    print("worker", rank, "has saved:", time.monotonic(), flush=True)
