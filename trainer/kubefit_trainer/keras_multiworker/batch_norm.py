@@ -122,21 +122,44 @@ def _apply() -> None:
 
 def _moments(x: Any, axes: Any, keepdims: bool, step: steps.Step) -> Any:
     """Mean and variance over the rows of all replicas, in two passes as Keras has it on one."""
-    context = tf.distribute.get_replica_context()
     real = tf.cast(step.rows > 0, x.dtype) if step.may_be_empty else tf.ones((), x.dtype)
     total = tf.reduce_sum(x, axes, keepdims=True) * real
     count = tf.cast(tf.size(x), x.dtype) / tf.cast(tf.size(total), x.dtype) * real
     joined = tf.concat([tf.reshape(total, [-1]), tf.reshape(count, [1])], 0)
-    joined = context.all_reduce(tf.distribute.ReduceOp.SUM, joined)
+    joined = _sum(joined, step)
     count = joined[-1]
     mean = tf.reshape(joined[:-1], tf.shape(total)) / count
     squares = tf.reduce_sum(tf.square(x - mean), axes, keepdims=True) * real
-    variance = context.all_reduce(tf.distribute.ReduceOp.SUM, squares) / count
+    variance = _sum(squares, step) / count
     mean.set_shape(total.shape)
     variance.set_shape(total.shape)
     if not keepdims:
         mean, variance = tf.squeeze(mean, axes), tf.squeeze(variance, axes)
     return mean, variance
+
+
+def _sum(value: Any, step: steps.Step) -> Any:
+    """Sum over all replicas, through which gradients flow back to the rows of each.
+
+    The loss of a replica depends on the rows of the others by what they sum. Where losses are not
+    scaled by rows before they are differentiated, gradients are weighed by the rows of the replica
+    that hands them in: so that what comes from another's loss must be weighed by its rows first.
+    """
+
+    def sum_of(part: Any) -> Any:
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, part)
+
+    if step.scales_loss:
+        return sum_of(value)
+
+    def weighed(part: Any) -> Any:
+        def gradient(upstream: Any) -> Any:
+            rows = tf.cast(step.rows, upstream.dtype)
+            return tf.math.divide_no_nan(sum_of(tf.math.multiply_no_nan(upstream, rows)), rows)
+
+        return sum_of(part), gradient
+
+    return tf.custom_gradient(weighed)(value)
 
 
 PATCH = Patch(
