@@ -9,7 +9,9 @@ import tensorflow as tf
 from scenarios_basic import arrays, dense
 
 from kubefit_trainer import keras_multiworker
-from kubefit_trainer.keras_multiworker import coordination
+from kubefit_trainer.keras_multiworker import coordination, watchdog
+
+watchdog.QUIET_SECONDS = 0.5
 
 
 def rank():
@@ -154,6 +156,62 @@ def scenario_other_shapes(directory):
     )
     model.compile("sgd", "mse")
     model.fit(x, y, batch_size=10, verbose=0)
+
+
+def scenario_trains_alone(directory):
+    """A loop of the program's own on the chief only."""
+    x, y = arrays()
+    model = dense()
+    model.train_on_batch(x, y)
+    if rank() == 0:
+        model.train_on_batch(x, y)
+
+
+def scenario_tests_alone(directory):
+    x, y = arrays()
+    model = dense()
+    if rank() == 1:
+        model.test_on_batch(x, y)
+    model.fit(x, y, batch_size=10, verbose=0)
+
+
+def scenario_predicts_alone(directory):
+    x, y = arrays()
+    model = dense()
+    if rank() == 0:
+        model.predict_on_batch(x)
+    model.train_on_batch(x, y)
+
+
+def scenario_reads_alone(directory):
+    """The state of a metric is the sum of all workers' states, which they must all give."""
+    x, y = arrays()
+    model = dense()
+    model.fit(x, y, batch_size=10, verbose=0)
+    if rank() == 0:
+        print({metric.name: float(metric.result()) for metric in model.metrics})
+    model.evaluate(x, y, verbose=0)
+
+
+def scenario_trains_late(directory):
+    """The other worker lives but is busy with something else."""
+    x, y = arrays()
+    model = dense()
+    if rank() == 1:
+        keras_multiworker.barrier()
+    model.train_on_batch(x, y)
+
+
+def scenario_evaluates_in_fit(directory):
+    """A callback that evaluates on one worker in the midst of an epoch."""
+    x, y = arrays()
+
+    class Evaluates(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1 and rank() == 1:
+                self.model.evaluate(x, y, verbose=0)
+
+    dense().fit(x, y, batch_size=10, verbose=0, callbacks=[Evaluates()])
 
 
 def ends_last(slow):

@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras.src.backend.tensorflow import nn as tf_nn
 from keras.src.layers.normalization.batch_normalization import BatchNormalization
 
-from kubefit_trainer.keras_multiworker import cluster
+from kubefit_trainer.keras_multiworker import cluster, watchdog
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
@@ -29,7 +29,7 @@ def make_global(model: Any) -> None:
         return
     variables = _statistics(model)
     if variables:
-        with strategy.scope():
+        with strategy.scope(), watchdog.inside("the averaging of moving statistics"):
             _averaging(model, variables)()
     model._statistics_step = _steps_done(model)
 

@@ -11,29 +11,31 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kubefit_trainer.keras_multiworker import cluster, coordination, meeting
+from kubefit_trainer.keras_multiworker import cluster, coordination, meeting, watchdog
 from kubefit_trainer.keras_multiworker.errors import MultiWorkerError
 from kubefit_trainer.keras_multiworker.step import all_sum
 
-_TIMEOUT_SECONDS = 600.0
 _LATEST_SECONDS = 24 * 3600.0
 _rounds = itertools.count()
 
 
-def text_from_chief(text: str) -> str:
-    """The chief's text on every worker; all must call it, the others with anything."""
+def text_from_chief(text: str, what: str = "a text for all workers") -> str:
+    """The chief's text on every worker; all must call it, the others with anything.
+
+    `what` is that text in words, for the error where the chief does not come.
+
+    Raises:
+        DifferentProgramError: the chief does not come to it.
+        PeerFailedError: a worker has failed.
+
+    """
     if coordination.alone():
         return text
     key = f"text/{next(_rounds)}"
     if cluster.member().chief:
         coordination.publish(key, text)
         return text
-    found = coordination.read(key, _TIMEOUT_SECONDS)
-    if found is None:
-        raise MultiWorkerError(
-            f"the chief did not say within {_TIMEOUT_SECONDS:.0f} s what network to build"
-        )
-    return found
+    return meeting.hear(key, 0, what)
 
 
 def texts_of_all(text: str, what: str) -> list[str]:
@@ -66,7 +68,7 @@ def weights_from_chief(model: Any) -> str:
         for variable, value in zip(variables, _sent(variables), strict=True):
             variable.assign(value)
     digest = checksum(model)
-    chiefs = text_from_chief(digest)
+    chiefs = text_from_chief(digest, f"the checksum of the weights of {model.name!r}")
     if digest != chiefs:
         raise MultiWorkerError(
             f"rank {cluster.member().rank} holds other weights of {model.name!r} than the chief"
@@ -100,6 +102,6 @@ def _sent(variables: list[Any]) -> list[Any]:
 
         return strategy.run(replica)
 
-    with strategy.scope():
+    with strategy.scope(), watchdog.inside("the sending of weights"):
         received = tf.function(send, autograph=False)()
     return [strategy.experimental_local_results(value)[0] for value in received]

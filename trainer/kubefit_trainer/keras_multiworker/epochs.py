@@ -25,7 +25,7 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.epoch_iterator import EpochIterator
 from tensorflow.python.distribute import input_lib
 
-from kubefit_trainer.keras_multiworker import cluster, coordination, preflight, seeds, shares
+from kubefit_trainer.keras_multiworker import cluster, preflight, seeds, shares, sums
 from kubefit_trainer.keras_multiworker.iterators import (
     EndingIterator,
     ShareIterator,
@@ -229,12 +229,12 @@ class _LocalSource:
         dataset = distributed._dataset_fn(context)
         self.element_spec = dataset.element_spec
         own = int(dataset.cardinality())
-        known = coordination.max_over_workers(0 if own >= 0 else 1) == 0
-        self.endless = coordination.max_over_workers(own != tf.data.INFINITE_CARDINALITY) == 0
+        known = sums.max_over_workers(0 if own >= 0 else 1) == 0
+        self.endless = sums.max_over_workers(own != tf.data.INFINITE_CARDINALITY) == 0
         dataset = dataset.map(lambda *data: shares.local_share(_one(data)))
         self.steps: int | None = None
         if known:
-            self.steps = -(-coordination.max_over_workers(own) // self._local)
+            self.steps = -(-sums.max_over_workers(own) // self._local)
             dataset = dataset.concatenate(self._empties())
         self.dataset = dataset.prefetch(2 * self._local)
 
@@ -248,7 +248,7 @@ class _LocalSource:
             self.dataset,
             replicas=self._local,
             empty=shares.empty_share(self.element_spec),
-            any_worker=coordination.any_worker,
+            any_worker=sums.any_worker,
         )
 
 

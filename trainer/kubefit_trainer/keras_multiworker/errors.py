@@ -18,7 +18,7 @@ class DifferentDataError(MultiWorkerError):
 
 
 class DifferentProgramError(MultiWorkerError):
-    """Workers disagree about versions, model, optimizer or steps before the first step."""
+    """Workers run programs that differ: in versions, model, optimizer, steps, or order of calls."""
 
 
 class PeerFailedError(MultiWorkerError):

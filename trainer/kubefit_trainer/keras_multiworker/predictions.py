@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 
-from kubefit_trainer.keras_multiworker import agreement, cluster, shares
+from kubefit_trainer.keras_multiworker import agreement, cluster, shares, watchdog
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.errors import UnsupportedProgramError
 from kubefit_trainer.keras_multiworker.iterators import Drawn
@@ -48,7 +48,8 @@ class _PredictFunction:
             self._one = tf.function(self._predict, reduce_retracing=True, autograph=False)
 
     def __call__(self, data: list[Any]) -> Any:
-        outputs = [self._batch(one) for one in data]
+        with watchdog.inside("a predict step"):
+            outputs = [self._batch(one) for one in data]
         if len(outputs) == 1:
             return outputs[0]
         return tree.map_structure(lambda *parts: tf.concat(parts, 0), *outputs)

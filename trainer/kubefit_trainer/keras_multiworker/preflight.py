@@ -21,11 +21,20 @@ import tensorflow as tf
 from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 
-from kubefit_trainer.keras_multiworker import cluster, coordination, meeting, structure, switches
+from kubefit_trainer.keras_multiworker import (
+    cluster,
+    coordination,
+    meeting,
+    structure,
+    switches,
+    watchdog,
+)
 from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, UnsupportedProgramError
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
 _CALL = "call"
+_CALLS = ("fit", "evaluate", "predict")
+_CALLS_ON_BATCHES = ("train_on_batch", "test_on_batch", "predict_on_batch")
 _rounds = itertools.count()
 
 
@@ -39,6 +48,11 @@ def compare(call: str, facts: dict[str, Any]) -> None:
     """
     if coordination.alone():
         return
+    with watchdog.inside(call):
+        _compare(call, facts)
+
+
+def _compare(call: str, facts: dict[str, Any]) -> None:
     this = next(_rounds)
     member = cluster.member()
     described = {_CALL: call, **{name: _text(value) for name, value in facts.items()}}
@@ -147,9 +161,12 @@ def _row_spec(spec: Any) -> str:
 
 
 def _apply() -> None:
-    for name in ("fit", "evaluate", "predict"):
+    for name in _CALLS:
         original = getattr(tf_trainer.TensorFlowTrainer, name)
         setattr(tf_trainer.TensorFlowTrainer, name, _met(name, original))
+    for name in _CALLS_ON_BATCHES:
+        original = getattr(tf_trainer.TensorFlowTrainer, name)
+        setattr(tf_trainer.TensorFlowTrainer, name, _watched(name, original))
 
 
 def _met(name: str, original: Any) -> Any:
@@ -173,11 +190,24 @@ def _met(name: str, original: Any) -> Any:
     return method
 
 
+def _watched(name: str, original: Any) -> Any:
+    """Too often called for a comparison before each; so only who waits long looks at the others."""
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not cluster.is_ours(self.distribute_strategy):
+            return original(self, *args, **kwargs)
+        with watchdog.inside(name, limit=switches.patience_seconds()):
+            return original(self, *args, **kwargs)
+
+    return method
+
+
 PATCH = Patch(
     name="preflight",
     targets=tuple(
         Target(owner=tf_trainer.TensorFlowTrainer, name=name)
-        for name in ("fit", "evaluate", "predict")
+        for name in (*_CALLS, *_CALLS_ON_BATCHES)
     ),
     apply=_apply,
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,8 +33,9 @@ from kubefit_trainer.keras_multiworker import (
     strategies,
     trainer,
     versions,
+    watchdog,
 )
-from kubefit_trainer.keras_multiworker.errors import UnsupportedVersionError
+from kubefit_trainer.keras_multiworker.errors import PeerFailedError, UnsupportedVersionError
 
 PATCHES = (
     losses.PATCH,
@@ -57,6 +59,7 @@ PATCHES = (
 EXIT_TIMEOUT_SECONDS = 86400.0
 """How long a worker that is done waits for slower ones; the death of one ends the waiting."""
 _LINGER_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 
 _barriers = itertools.count()
 
@@ -83,6 +86,7 @@ def strategy() -> Any:
         made = cluster.strategy()
         seeds.seed_everything()
         failures.watch()
+        watchdog.start()
         links.connect()
         return made
     return cluster.strategy()
@@ -132,10 +136,17 @@ def barrier(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
 
 
 def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
-    """Waits for all workers before this process ends, so that none takes a slower one down."""
+    """Waits for all workers before this process ends, so that none takes a slower one down.
+
+    Raises:
+        PeerFailedError: one of them has failed meanwhile.
+        WorkerLostError: one of them is gone; only the chief knows.
+
+    """
     if coordination.alone():
         return
-    meeting.end()
+    watchdog.end()
+    _wait_for_ends(timeout_seconds)
     coordination.barrier("finish", timeout_seconds)
     if is_chief():
         failures.none()
@@ -145,3 +156,14 @@ def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
     # The chief serves the barrier: it stays until every worker has its answer.
     for other in range(1, workers()):
         coordination.read(f"finished/{other}", _LINGER_SECONDS)
+
+
+def _wait_for_ends(timeout_seconds: float) -> None:
+    """A barrier does not tell of failures before the process that failed is missed."""
+    deadline = time.monotonic() + timeout_seconds
+    for other in range(workers()):
+        while not watchdog.has_ended(other, _LOOK_SECONDS) and time.monotonic() < deadline:
+            if failures.known():
+                raise PeerFailedError(failures.known())
+            if is_chief():
+                coordination.check()

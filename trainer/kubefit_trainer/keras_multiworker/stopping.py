@@ -13,14 +13,15 @@ from typing import Any
 
 from keras.src.backend.tensorflow import trainer as tf_trainer
 
-from kubefit_trainer.keras_multiworker import cluster, coordination
+from kubefit_trainer.keras_multiworker import cluster, sums, watchdog
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
 
 def agree(model: Any) -> None:
     """Makes requests of any worker known to all; all must call it."""
     requested = bool(getattr(model, "_stop_requested", False))
-    object.__setattr__(model, "_stop_agreed", coordination.any_worker(requested))
+    with watchdog.inside("the end of an epoch"):
+        object.__setattr__(model, "_stop_agreed", sums.any_worker(requested))
 
 
 def _apply() -> None:

@@ -22,7 +22,7 @@ from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 from keras.src.trainers import trainer as base_trainer
 
-from kubefit_trainer.keras_multiworker import agreement, cluster, logs, shares
+from kubefit_trainer.keras_multiworker import agreement, cluster, logs, shares, watchdog
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.iterators import ShareIterator
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
@@ -92,11 +92,16 @@ class _StepFunction:
         function = getattr(step_function, "__func__", None)
         self._standard = function is tf_trainer.TensorFlowTrainer.train_step
         self._custom = not self._standard and function is not tf_trainer.TensorFlowTrainer.test_step
+        self._name = f"a {getattr(step_function, '__name__', 'step').replace('_', ' ')}"
         self._unchecked: list[Any] = []
         self.number = next(_made)
         self.calls = 0
 
     def __call__(self, iterator: Any) -> Any:
+        with watchdog.inside(self._name):
+            return self._execute(iterator)
+
+    def _execute(self, iterator: Any) -> Any:
         stop = float(getattr(self._model, "_stop_requested", False))
         if type(iterator) is ShareIterator:
             count = iterator.take(int(self._model.steps_per_execution))

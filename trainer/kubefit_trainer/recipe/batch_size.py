@@ -20,7 +20,7 @@ from kubefit.api.recipe import Recipe
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.agent import cgroup
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.keras_multiworker import coordination
+from kubefit_trainer.keras_multiworker import sums
 
 STEPS = 6
 """Steps at each size."""
@@ -167,13 +167,13 @@ def find(
     memory = Memory(model)
 
     def fits(size: int) -> bool:
-        return not coordination.any_worker(not memory.fits(math.ceil(size / replicas)))
+        return not sums.any_worker(not memory.fits(math.ceil(size / replicas)))
 
     def seconds(size: int) -> float:
         clock = _Clock()
         train(sized(recipe, size), STEPS, [clock])
         mine = statistics.median(clock.seconds[_UNTIMED:])
-        (total,) = coordination.sum_over_workers([mine])
+        (total,) = sums.sum_over_workers([mine])
         return total / keras_multiworker.workers()
 
     found = choose(sizes(replicas, images), fits=fits, seconds=seconds)

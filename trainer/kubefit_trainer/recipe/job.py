@@ -121,7 +121,7 @@ def build(
             start = pretrained.load(backbone, input_shape=shape, volume=volume)
     architecture = start.architecture
     if backbone is not None and backbone.stored:
-        architecture = keras_multiworker.text_from_chief(architecture)
+        architecture = keras_multiworker.text_from_chief(architecture, "the network to train")
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
         model = network.build(recipe, classes=classes, architecture=architecture)

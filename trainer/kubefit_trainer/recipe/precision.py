@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from kubefit.api.recipe import Precision
-from kubefit_trainer.keras_multiworker import coordination
+from kubefit_trainer.keras_multiworker import sums
 
 _FIRST_WITH_BFLOAT16 = (8, 0)
 """CUDA compute capability: NVIDIA Ampere."""
@@ -15,7 +15,7 @@ _FIRST_WITH_BFLOAT16 = (8, 0)
 def policy(wanted: Precision) -> keras.dtype_policies.DTypePolicy:
     """The policy for all layers but the last; every worker must call it, and gets the same."""
     if wanted is Precision.AUTO:
-        slow = coordination.any_worker(not _has_bfloat16(tf.config.list_physical_devices("GPU")))
+        slow = sums.any_worker(not _has_bfloat16(tf.config.list_physical_devices("GPU")))
         wanted = Precision.FLOAT32 if slow else Precision.BFLOAT16
     name = wanted.value if wanted is Precision.FLOAT32 else f"mixed_{wanted.value}"
     return keras.dtype_policies.DTypePolicy(name)
