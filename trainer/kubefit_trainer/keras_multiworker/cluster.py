@@ -4,6 +4,7 @@ TF_CONFIG is the only source; without it a process is a cluster of one, on the s
 """
 
 import contextlib
+import functools
 import json
 import os
 import threading
@@ -35,8 +36,9 @@ def _addresses() -> dict[str, list[str]]:
     return {job: cluster[job] for job in ("chief", "worker") if cluster.get(job)}
 
 
+@functools.cache
 def member() -> Member:
-    """Reads TF_CONFIG.
+    """The place that TF_CONFIG gave this process when it was first asked for.
 
     Raises:
         ValueError: TF_CONFIG is not JSON, or its task is not in its cluster.
