@@ -163,6 +163,24 @@ def scenario_text(directory):
     return outcome(model, history, predicted=model.predict(data, verbose=0))
 
 
+def scenario_adapted(directory):
+    """Layers that learn from data before training: scales of numbers, a vocabulary."""
+    x, y = arrays(ROWS)
+    keras.utils.set_random_seed(3)
+    scaled, words = LAYERS.Normalization(), LAYERS.TextVectorization(output_sequence_length=3)
+    scaled.adapt(tf.data.Dataset.from_tensor_slices(x * 5 + 2).batch(14))
+    texts = np.array([f"row {'even' if label % 2 else 'odd'} {label}" for label in y])
+    words.adapt(texts)
+    numbers, text = keras.Input((FEATURES,)), keras.Input((), dtype="string")
+    embedded = LAYERS.Flatten()(LAYERS.Embedding(words.vocabulary_size(), 4)(words(text)))
+    hidden = LAYERS.Concatenate()([scaled(numbers), embedded])
+    model = keras.Model([numbers, text], LAYERS.Dense(CLASSES, activation="softmax")(hidden))
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    data = tf.data.Dataset.from_tensor_slices(((x * 5 + 2, texts), y)).batch(14)
+    history = model.fit(data, epochs=2, verbose=0)
+    return outcome(model, history)
+
+
 def scenario_arguments(directory):
     """Arguments of fit and compile that are easily forgotten."""
     x, y = arrays(ROWS)

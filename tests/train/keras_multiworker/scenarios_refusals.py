@@ -51,6 +51,14 @@ def scenario_programs(directory):
     last = rank() == 1
     quiet = {"verbose": 0, "batch_size": 10}
 
+    def version():
+        installed = keras.__version__
+        keras.__version__ = "3.14.0" if last else installed
+        try:
+            dense().fit(x, y, **quiet)
+        finally:
+            keras.__version__ = installed
+
     def verbs():
         model = dense()
         model.predict(x, verbose=0) if last else model.evaluate(x, y, verbose=0)
@@ -69,6 +77,7 @@ def scenario_programs(directory):
         "validation": refusal(
             lambda: dense().fit(x, y, validation_data=None if last else (x, y), **quiet)
         ),
+        "version": refusal(version),
         "verbs": refusal(verbs),
         "optimizer": refusal(
             lambda: dense(keras.optimizers.SGD(0.1, 0.5 if last else 0.9)).fit(x, y, **quiet)

@@ -5,19 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparing import assert_same_training
 
 pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_optimizers.py")
-
-
-def assert_same(single, workers, rtol=1e-4, atol=1e-5):
-    for worker in workers:
-        for name, values in single["logs"].items():
-            np.testing.assert_allclose(worker["logs"][name], values, rtol=rtol, atol=atol)
-        for mine, theirs in zip(worker["weights"], single["weights"], strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=atol)
-        for mine, chief in zip(worker["weights"], workers[0]["weights"], strict=True):
-            np.testing.assert_array_equal(mine, chief)
 
 
 @pytest.mark.parametrize(
@@ -38,16 +29,15 @@ def assert_same(single, workers, rtol=1e-4, atol=1e-5):
     ],
 )
 def test_same_logs_and_weights_as_one_process(one, many, name):
-    single, workers = one[name], [rank[name] for rank in many]
-    if isinstance(single, dict):
-        single, workers = [single], [[worker] for worker in workers]
-    for case, expected in enumerate(single):
-        assert_same(expected, [worker[case] for worker in workers])
+    assert_same_training(one[name], [rank[name] for rank in many])
 
 
 def test_bfloat16_differs_by_its_rounding_only(one, many):
-    assert_same(
-        one["mixed_bfloat16"], [rank["mixed_bfloat16"] for rank in many], rtol=2e-2, atol=2e-3
+    assert_same_training(
+        one["mixed_bfloat16"],
+        [rank["mixed_bfloat16"] for rank in many],
+        logs=(2e-2, 2e-3),
+        weights=(2e-2, 2e-3),
     )
 
 

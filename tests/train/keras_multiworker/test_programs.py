@@ -4,22 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparing import assert_same_training
 
 pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_programs.py")
-
-
-def assert_same(single, workers, rtol=1e-4, atol=1e-5):
-    for worker in workers:
-        assert worker["logs"].keys() == single["logs"].keys()
-        for name, values in single["logs"].items():
-            np.testing.assert_allclose(
-                worker["logs"][name], values, rtol=rtol, atol=atol, err_msg=name
-            )
-        for mine, theirs in zip(worker["weights"], single["weights"], strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=atol)
-        for mine, chief in zip(worker["weights"], workers[0]["weights"], strict=True):
-            np.testing.assert_array_equal(mine, chief)
 
 
 @pytest.mark.parametrize(
@@ -30,16 +18,13 @@ def assert_same(single, workers, rtol=1e-4, atol=1e-5):
         "compute_loss",
         "train_step",
         "text",
+        "adapted",
         "arguments",
         "own_strategies",
     ],
 )
 def test_same_logs_and_weights_as_one_process(one, many, program):
-    single, workers = one[program], [rank[program] for rank in many]
-    if isinstance(single, dict):
-        single, workers = [single], [[worker] for worker in workers]
-    for case, expected in enumerate(single):
-        assert_same(expected, [worker[case] for worker in workers])
+    assert_same_training(one[program], [rank[program] for rank in many])
 
 
 def test_nested_outputs_come_back_whole_and_in_order(one, many):

@@ -26,6 +26,7 @@ def many(request, worker_group):
         ("steps_per_execution", DIFFERS + "steps_per_execution: 2 instead of 1"),
         ("optimizer", DIFFERS + "momentum of the optimizer: 0.5 instead of 0.9"),
         ("steps", DIFFERS + "number of steps of the data: 3 instead of 5"),
+        ("version", DIFFERS + "version of Keras: 3.14.0 instead of 3."),
         ("verbs", "DifferentProgramError: worker 1 is at predict while worker 0 is at evaluate"),
     ],
 )
