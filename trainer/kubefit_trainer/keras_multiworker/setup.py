@@ -146,8 +146,9 @@ def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
     if coordination.alone():
         return
     watchdog.end()
-    _wait_for_ends(timeout_seconds)
-    coordination.barrier("finish", timeout_seconds)
+    deadline = time.monotonic() + timeout_seconds
+    _wait_for_ends(deadline)
+    coordination.barrier("finish", max(_LOOK_SECONDS, deadline - time.monotonic()))
     if is_chief():
         failures.none()
     else:
@@ -158,9 +159,8 @@ def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
         coordination.read(f"finished/{other}", _LINGER_SECONDS)
 
 
-def _wait_for_ends(timeout_seconds: float) -> None:
+def _wait_for_ends(deadline: float) -> None:
     """A barrier does not tell of failures before the process that failed is missed."""
-    deadline = time.monotonic() + timeout_seconds
     for other in range(workers()):
         while not watchdog.has_ended(other, _LOOK_SECONDS) and time.monotonic() < deadline:
             if failures.known():
