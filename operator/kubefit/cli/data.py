@@ -43,7 +43,10 @@ def _threads() -> int:
 @app.command("inspect")
 def inspect(
     path: Annotated[
-        Path, typer.Argument(help="Class folders, .npz, .csv, .parquet, or what `data pack` or tfds wrote.")
+        Path,
+        typer.Argument(
+            help="Class folders, .npz, .csv, .parquet, or what `data pack` or tfds wrote."
+        ),
     ],
     headers: Annotated[
         bool, typer.Option("--headers", help="Read headers only: fast, finds fewer bad files.")

@@ -149,7 +149,7 @@ def test_damaged_files_are_named(tmp_path: Path, spoil: Any, said: str) -> None:
 
 def test_compressed_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "set" / "a.gz", {"image/encoded": [png(0)]}, options="GZIP")
-    with pytest.raises(ConfigurationError, match="a.gz is compressed"):
+    with pytest.raises(ConfigurationError, match=r"a\.gz is compressed"):
         indexed(tmp_path)
 
 

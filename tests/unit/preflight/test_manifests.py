@@ -168,7 +168,9 @@ def test_a_row_that_cannot_be_used_is_named(
 def test_a_file_that_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.parquet").write_text("path,label")
     spec, kind = Images(manifest="list.parquet"), LabelKind.SINGLE_LABEL
-    with pytest.raises(ConfigurationError, match="list.parquet cannot be read as Parquet") as raised:
+    with pytest.raises(
+        ConfigurationError, match=r"list\.parquet cannot be read as Parquet"
+    ) as raised:
         manifests.read(tmp_path / "list.parquet", spec, kind, known=None, field="x.manifest")
     assert "\n" not in str(raised.value)
 

@@ -483,6 +483,22 @@ def test_an_image_that_breaks_off_is_found_before_training(volume: Path, kind: s
     assert f"{file} cannot be read (" in (preflight.check(config(volume, workers=1), 0) or "")
 
 
+def test_an_image_of_too_many_pixels_is_named(volume: Path) -> None:
+    file = volume / "pets" / "cats" / "huge.png"
+    Image.new("1", (20000, 10000)).save(file)
+    said = preflight.check(config(volume, workers=1), 0) or ""
+    assert f"{file} cannot be read (more than 178 million pixels)" in said
+
+
+def test_images_of_every_mode_and_depth_are_accepted_together(volume: Path) -> None:
+    cats = volume / "pets" / "cats"
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(cats / "deep.png")
+    Image.new("CMYK", (8, 8)).save(cats / "printed.jpg")
+    for mode in ("1", "L", "LA", "P", "RGBA"):
+        Image.new(mode, (8, 8)).save(cats / f"{mode}.png")
+    assert preflight.check(config(volume, workers=1), 0) is None
+
+
 def test_images_that_are_to_be_skipped_are_no_fault(volume: Path) -> None:
     (volume / "pets" / "cats" / "0.png").write_bytes(b"")
     job = config(volume, change=lambda r, _: r["data"].update(onUnreadable="skip"))

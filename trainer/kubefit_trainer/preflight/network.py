@@ -89,7 +89,7 @@ def _check_backbone(recipe: Recipe) -> None:
 
 def _check_training(recipe: Recipe, *, validates: bool) -> None:
     given = recipe.training.phases is not None
-    for i, phase in enumerate(resolve(recipe).training.phases or []):
+    for i, phase in enumerate(resolve(recipe, validates=validates).training.phases or []):
         field = f"{_TRAINING}.phases[{i}]" if given else _TRAINING
         if recipe.model.blocks is not None and phase.unfreeze != "all":
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file; the library for it is optional, and imported when there is such a file."""
+"""Rows of a Parquet file; the library for it is optional, and imported for such a file only."""
 
 from collections.abc import Iterator
 from pathlib import Path
