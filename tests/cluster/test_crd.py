@@ -167,7 +167,7 @@ BAD: dict[str, tuple[str, object, str, str]] = {
         "spec.recipe.data.train.npz",
         "digits.npz",
         "spec.recipe.data.train:",
-        "set exactly one of folder, manifest, packed and npz",
+        "set exactly one of folder, manifest, packed, npz, npy, tfrecord and tfds",
     ),
     "an empty folder name": (
         "spec.recipe.data.train.folder",

@@ -67,7 +67,8 @@ REFUSALS: list[tuple[str, object, str]] = [
     (
         "spec.recipe.data.train.npz",
         "digits.npz",
-        "spec.recipe.data.train: set exactly one of folder, manifest, packed and npz",
+        "spec.recipe.data.train: set exactly one of folder, manifest, packed, npz, npy, tfrecord"
+        " and tfds",
     ),
     (
         "spec.recipe.data.channels",
