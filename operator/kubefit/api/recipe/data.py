@@ -67,7 +67,7 @@ class Images(
 ):
     """A set of labelled images.
 
-    Relative paths are relative to the volume, absolute ones lie in the image.
+    Relative paths are relative to the volume, absolute ones lie in `spec.volumes` or in the image.
     """
 
     folder: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None

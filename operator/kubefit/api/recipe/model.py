@@ -171,12 +171,12 @@ class PretrainedBackbone(
     saved: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """A model saved as `.keras` file.
 
-    A relative path lies on the volume, an absolute one in the image.
+    A relative path lies on the volume, an absolute one in `spec.volumes` or in the image.
     """
     keras_hub: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """Folder with a KerasHub preset, as `save_to_preset` writes it; the image needs `keras-hub`.
 
-    A relative path lies on the volume, an absolute one in the image.
+    A relative path lies on the volume, an absolute one in `spec.volumes` or in the image.
     """
     function: (
         Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | SkipJsonSchema[None]
@@ -192,8 +192,9 @@ class PretrainedBackbone(
     weights: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """`imagenet`, `none`, or the path of a weights file or of a folder with one.
 
-    A relative path lies on the volume, an absolute one in the image. `imagenet` if not set and
-    there is a name; a function may load its own. Read by the chief only, which hands them on.
+    A relative path lies on the volume, an absolute one in `spec.volumes` or in the image.
+    `imagenet` if not set and there is a name; a function may load its own. Read by the chief only,
+    which hands them on.
     """
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | SkipJsonSchema[None] = None
     """Checksum of the file of `weights` or `saved`, or of the weights in the folder of `kerasHub`.
