@@ -13,12 +13,14 @@ APPLIED = f"{GROUP}/applied"
 """Annotation of the Job: digest of the specification that was applied last."""
 
 
-def digest(resource: Object) -> str:
-    """Digest of a specification.
+def digest(job: TrainingJob) -> str:
+    """Digest of what a specification says beyond the defaults.
 
-    Not of the objects: a newer operator finds the same digest and leaves running jobs alone.
+    Not of the objects, nor of the defaults, of which a newer resource definition puts more into
+    what is stored: a newer operator finds the same digest and leaves running jobs alone.
     """
-    text = json.dumps(resource["spec"], sort_keys=True, default=str)
+    said = job.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    text = json.dumps(said, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

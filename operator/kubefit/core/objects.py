@@ -94,7 +94,8 @@ def config_map(job: TrainingJob) -> Object:
         recipe=job.spec.recipe,
         script=job.spec.script,
     )
-    text = config.model_dump_json(by_alias=True, exclude_none=True, indent=1)
+    # Without defaults: the trainer of an older image does not know what a newer operator could say.
+    text = config.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True, indent=1)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

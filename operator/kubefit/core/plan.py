@@ -105,7 +105,7 @@ def _halt(found: Rejection, observed: Observed) -> Plan:
 
 
 def _writes(job: TrainingJob, observed: Observed, before: TrainingJobStatus) -> Plan:
-    wanted = digest(observed.resource)
+    wanted = digest(job)
     if observed.job is None:
         return Plan(apply=desired(job, observed.defaults, spec_digest=wanted))
     if observed.job["metadata"].get("annotations", {}).get(APPLIED) == wanted:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubefit.api.contract import CONFIG_KEY, RunConfig
 from kubefit.api.errors import read_job
+from kubefit.core import objects
 from kubefit.core.desired import desired, digest
 from kubefit.core.observed import Defaults
 
@@ -58,7 +60,8 @@ def _job(name: str) -> dict:
 def test_the_objects_of_a_job_are_the_reviewed_ones(name, request) -> None:
     document = _job(name)
     document["metadata"] |= {"namespace": "golden", "uid": "00000000-0000-0000-0000-000000000001"}
-    made = desired(read_job(document), DEFAULTS, spec_digest=digest(document))
+    job = read_job(document)
+    made = desired(job, DEFAULTS, spec_digest=digest(job))
     # By way of JSON, so that what two objects share is written out twice.
     made = json.loads(json.dumps(made))
     text = yaml.safe_dump_all(made, sort_keys=False, width=100)
@@ -66,3 +69,13 @@ def test_the_objects_of_a_job_are_the_reviewed_ones(name, request) -> None:
     if request.config.getoption("--update-golden"):
         file.write_text(text)
     assert file.read_text() == text, "run pytest --update-golden and review the diff"
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("examples/*/job.yaml")), ids=str)
+def test_workers_read_what_the_job_says(file) -> None:
+    document = yaml.safe_load(file.read_text())
+    document["metadata"] |= {"namespace": "golden", "uid": "00000000-0000-0000-0000-000000000001"}
+    job = read_job(document)
+    config = RunConfig.model_validate_json(objects.config_map(job)["data"][CONFIG_KEY])
+    assert (config.recipe, config.script) == (job.spec.recipe, job.spec.script)
+    assert config.fetch == job.spec.fetch

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 
+from kubefit.api.errors import read_job
 from kubefit.core.desired import APPLIED, digest
 from kubefit.core.plan import plan
 
@@ -34,7 +35,7 @@ def test_claim_and_tensorboard_come_before_the_job_that_needs_them(scene) -> Non
 
 def test_a_second_pass_over_the_same_world_writes_nothing(scene) -> None:
     scene.made()
-    scene.job["metadata"]["annotations"][APPLIED] = digest(scene.seen().resource)
+    scene.job["metadata"]["annotations"][APPLIED] = digest(read_job(scene.seen().resource))
     scene.status = plan(scene.seen()).status
     again = plan(scene.seen())
     assert (again.apply, again.change, again.status, again.event) == ((), None, None, None)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubefit.api.contract import ExitCode, TrainerPhase
+from kubefit.api.errors import read_job
 from kubefit.core.desired import APPLIED, digest
 from kubefit.core.plan import plan
 
@@ -41,7 +42,7 @@ def show(scene, world, status):
         scene.chief_does(world["chief"])
     if world["made"]:
         scene.made(*world["ended"], failed=world["failed"])
-        scene.job["metadata"]["annotations"][APPLIED] = digest(scene.seen().resource)
+        scene.job["metadata"]["annotations"][APPLIED] = digest(read_job(scene.seen().resource))
     return scene.seen()
 
 

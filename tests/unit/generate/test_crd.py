@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
+from kubefit.api.errors import read_job
 from kubefit.api.v1alpha1 import TrainingJob, TrainingJobSpec
+from kubefit.core.desired import digest
 from kubefit.generate.chart import crd_template
 from kubefit.generate.crd import crd
 from kubefit.generate.editor import editor_schema
@@ -46,6 +48,12 @@ def test_every_default_is_the_one_the_models_have() -> None:
     stored = defaulted(JOB["spec"], spec_schema())
     parsed = TrainingJobSpec.model_validate(JOB["spec"])
     assert stored == parsed.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
+def test_defaults_that_a_newer_definition_adds_leave_the_digest_as_it_was() -> None:
+    stored = JOB | {"spec": defaulted(JOB["spec"], spec_schema())}
+    assert stored["spec"] != JOB["spec"]
+    assert digest(read_job(stored)) == digest(read_job(JOB))
 
 
 def test_rules_may_rely_on_the_keys_of_a_defaulted_object() -> None:
