@@ -84,6 +84,18 @@ def test_classes_are_named_by_the_recipe_or_by_the_label_itself(tmp_path: Path) 
     assert list(found.labels.classes) == [1, 0, 1]
 
 
+def test_classes_of_other_sets_are_those_of_training_by_name(tmp_path: Path) -> None:
+    write_labels(tmp_path, [0], [1], [1])
+    one = indexed(tmp_path, classes=["dog", "cat"], known=["cat", "dog"])
+    assert one.labels.names == ["cat", "dog"]
+    assert list(one.labels.classes) == [1, 0, 0]
+    write_labels(tmp_path, [0, 2], [], [1])
+    known = ["ant", "cat", "dog", "owl"]
+    many = indexed(tmp_path, kind="multiLabel", classes=["dog", "cat", "ant"], known=known)
+    assert many.labels.names == known
+    assert rows(many) == [[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
+
+
 def test_a_pattern_names_some_of_the_files(tmp_path: Path) -> None:
     write_labels(tmp_path, [0], [1], [1])
     assert len(indexed(tmp_path, files="set/a*.tfrecord").labels) == 2
@@ -238,9 +250,9 @@ def prepare(folder: Path, **changes: Any) -> None:
     (target / "label.labels.txt").write_text("cat\ndog\nowl\n")
 
 
-def prepared(volume: Path, **spec: Any) -> indexing.Indexed:
+def prepared(volume: Path, *, known: list[str] | None = None, **spec: Any) -> indexing.Indexed:
     images = Images.model_validate({"tfds": {"folder": "pets/1.0.0", **spec}})
-    return indexing.index(images, LabelKind.SINGLE_LABEL, volume, field="x.tfds", known=None)
+    return indexing.index(images, LabelKind.SINGLE_LABEL, volume, field="x.tfds", known=known)
 
 
 def test_a_prepared_set_has_its_shards_in_order_and_its_class_names(tmp_path: Path) -> None:
@@ -249,6 +261,14 @@ def test_a_prepared_set_has_its_shards_in_order_and_its_class_names(tmp_path: Pa
     assert found.labels.names == ["cat", "dog", "owl"]
     assert list(found.labels.classes) == [0, 1, 2]
     assert [found.encoded.open(i).read() for i in range(3)] == [png(i) for i in range(3)]
+
+
+def test_a_prepared_set_without_class_names_goes_by_number(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    assert list(prepared(tmp_path, known=["owl", "dog", "cat"]).labels.classes) == [2, 1, 0]
+    (tmp_path / "pets" / "1.0.0" / "label.labels.txt").unlink()
+    assert list(prepared(tmp_path, known=["owl", "dog", "cat"]).labels.classes) == [0, 1, 2]
+    assert prepared(tmp_path).labels.names == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,13 @@ def test_columns_of_numbers_are_what_is_predicted(tmp_path: Path) -> None:
     assert rows(found) == [[1.75, 31], [0, -25]]
 
 
+def test_columns_of_another_set_are_in_the_order_of_training(tmp_path: Path) -> None:
+    text, known = "path,age,height\na,31,1.75\nb,-25,0\n", ["age", "height"]
+    found = listed(tmp_path, text, known, kind="regression", labelColumns=["height", "age"])
+    assert found.labels.names == known
+    assert rows(found) == [[31, 1.75], [-25, 0]]
+
+
 @pytest.mark.parametrize(
     ("kind", "columns", "text", "said"),
     [

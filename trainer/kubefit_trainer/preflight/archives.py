@@ -14,7 +14,7 @@ from typing import IO
 
 from kubefit.api.recipe import Images, LabelKind, NpyFiles
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.preflight.labels import Labels, numbered, table
+from kubefit_trainer.preflight.labels import Labels, numbered, places, table
 
 _MAGIC = b"\x93NUMPY"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, SyntaxError, ValueError)
@@ -149,7 +149,7 @@ class _Read:
             self._check(header, wanted, letters="iufb", dimensions=(1, 2))
         names = [self.name]
         if len(header.shape) == 2:
-            names = [str(place) for place in range(header.shape[1])]
+            names = places(header.shape[1], known=known)
         return table(
             self._elements(header),
             names=names,

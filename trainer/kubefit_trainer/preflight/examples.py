@@ -3,13 +3,14 @@
 import json
 from array import array
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from kubefit.api.recipe import LabelKind, Tfds, TFRecordFiles
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import records
-from kubefit_trainer.preflight.labels import Labels, NamedClasses, numbered, table
+from kubefit_trainer.preflight.labels import Labels, NamedClasses, numbered, places, table
 from kubefit_trainer.preflight.records import RecordTable, Value
 
 INFO, _FEATURES = "dataset_info.json", "features.json"
@@ -83,7 +84,7 @@ def _of_tfds(
         _shards(folder, str(info["name"]), split),
         kind,
         keys=(spec.image_key, spec.label_key),
-        names=_class_names(folder, spec.label_key, described[spec.label_key]),
+        names=_class_names(folder, spec.label_key, described[spec.label_key], known),
         known=known,
         field=f"{field}.folder",
     )
@@ -124,13 +125,15 @@ def _shards(folder: Path, dataset: str, split: dict[str, Any]) -> list[Path]:
     ]
 
 
-def _class_names(folder: Path, key: str, feature: dict[str, Any]) -> list[str] | None:
-    """Names of the classes, or else their numbers; None where the label is no class."""
+def _class_names(
+    folder: Path, key: str, feature: dict[str, Any], known: list[str] | None
+) -> list[str] | None:
+    """Names of the classes, those known where it has numbers alone; None where it is no class."""
     file = folder / f"{key}.labels.txt"
     if file.is_file():
         return file.read_text(encoding="utf-8").splitlines()
     count = feature.get("classLabel", {}).get("numClasses")
-    return [str(number) for number in range(int(count))] if count else None
+    return known or places(int(count), known=None) if count else None
 
 
 def _read(
@@ -167,7 +170,7 @@ def _labels(
         width = len(values[0])
         _check(values, (int, float), f"{width or 'some'} numbers", {width} - {0}, where=where)
         rows = array("f", (float(value) for row in values for value in row))
-        of_row = [key] if width == 1 else [str(place) for place in range(width)]
+        of_row = [key] if width == 1 else places(width, known=known)
         return table(rows, names=of_row, known=known, kind=kind, where=where)
     single = kind is LabelKind.SINGLE_LABEL
     is_number = any(isinstance(value, int) for row in values for value in row)
@@ -178,22 +181,22 @@ def _labels(
         {1} if single else None,
         where=where,
     )
+    collected = NamedClasses(kind)
     if is_number and (single or names):
         flat = [int(value) for row in values for value in row]
         checked = numbered(flat, names=names, known=known, where=where)
         if single:
             return checked
-        names = checked.names
-    collected = NamedClasses(kind)
+        found = iter(checked.classes or ())
+        for row in values:
+            collected.add(checked.names[number] for number in islice(found, len(row)))
+        return collected.labels(known=checked.names, where=where)
     for row in values:
-        collected.add(_name(value, names) for value in row)
-    return collected.labels(known=known or (names if is_number else None), where=where)
-
-
-def _name(value: Value, names: list[str] | None) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return names[int(value)] if names else str(value)
+        collected.add(
+            value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+            for value in row
+        )
+    return collected.labels(known=known, where=where)
 
 
 def _check(

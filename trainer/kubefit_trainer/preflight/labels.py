@@ -4,6 +4,7 @@ import math
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kubefit.api.recipe import LabelKind
 from kubefit_trainer.failure import ConfigurationError
@@ -74,25 +75,43 @@ class NamedClasses:
         return Labels(names=classes, rows=rows)
 
 
+def places(count: int, *, known: list[str] | None) -> list[str]:
+    """Names of what has only places: those of the training images, or else numbers from 0."""
+    return known if known and len(known) == count else [str(place) for place in range(count)]
+
+
 def numbered(
     labels: Sequence[int], *, names: list[str] | None, known: list[str] | None, where: str
 ) -> Labels:
-    """Labels that are class numbers from 0; the classes are those known, the names, or the numbers.
+    """Labels that are class numbers from 0, `names` those of the classes where they have any.
+
+    The classes are those known, the names, or the numbers. Named classes are the known ones of
+    that name; without names on either side they go by number.
 
     Raises:
-        ConfigurationError: a number is below 0 or has no name.
+        ConfigurationError: a number is below 0 or has no name, or an image's class is not known.
 
     """
     smallest, largest = min(labels), max(labels)
     if smallest < 0:
         raise ConfigurationError(f"{where} must be 0 to classes - 1, not {smallest}")
-    classes = known or names or [str(i) for i in range(largest + 1)]
+    classes = names or known or places(largest + 1, known=None)
     if largest >= len(classes):
-        of = "of the training images" if known else "that are named"
+        of = "that are named" if names else "of the training images"
         raise ConfigurationError(
             f"{where}: label {largest} is not among the {len(classes)} classes {of}"
         )
-    return Labels(names=classes, classes=labels)
+    if known is None or classes == known:
+        return Labels(names=classes, classes=labels)
+    of_class, found = _places_of(classes, known), array("i")
+    for label in labels:
+        place = of_class[label]
+        if place is None:
+            raise ConfigurationError(
+                f"{where}: label {classes[label]!r} is not among the classes of the training images"
+            )
+        found.append(place)
+    return Labels(names=known, classes=found)
 
 
 def table(
@@ -103,11 +122,14 @@ def table(
     kind: LabelKind,
     where: str,
 ) -> Labels:
-    """Labels that are one number for each name, image after image.
+    """Labels that are one number for each name, image after image, brought into the known order.
+
+    A single number is the known one whatever its name, and numbers that training does not name go
+    by place.
 
     Raises:
-        ConfigurationError: a number is not finite, a class is not 0 or 1, or there are more or
-            fewer of them than in the training images.
+        ConfigurationError: a number is not finite, a class is not 0 or 1, or they are not those
+            of the training images.
 
     """
     if known is not None and len(known) != len(names):
@@ -124,8 +146,36 @@ def table(
     if kind is LabelKind.MULTI_LABEL:
         if not any(rows):
             raise ConfigurationError(f"{where}: no image has a label")
-        return Labels(names=known or names, rows=array("B", map(int, rows)))
-    return Labels(names=known or names, rows=array("f", rows))
+        rows = array("B", map(int, rows))
+    else:
+        rows = array("f", rows)
+    if known is not None and known != names and len(names) > 1:
+        rows = _reordered(rows, names, known, where=where)
+    return Labels(names=known or names, rows=rows)
+
+
+def _reordered(
+    rows: "array[Any]", names: list[str], known: list[str], *, where: str
+) -> "array[Any]":
+    columns = _places_of(names, known)
+    missing = sorted(place for place in range(len(known)) if place not in columns)
+    if missing:
+        raise ConfigurationError(
+            f"{where}: {', '.join(names)} for each image, but not {known[missing[0]]!r}, which the"
+            " training images have; these must be the same"
+        )
+    found = array(rows.typecode, rows)
+    for column, place in enumerate(columns):
+        found[place :: len(names)] = rows[column :: len(names)]
+    return found
+
+
+def _places_of(names: list[str], known: list[str]) -> list[int | None]:
+    """Place of each name among the known ones, or its own where these are mere numbers."""
+    if known == places(len(known), known=None) and not set(names) & set(known):
+        return [place if place < len(known) else None for place in range(len(names))]
+    found = {name: place for place, name in enumerate(known)}
+    return [found.get(name) for name in names]
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
