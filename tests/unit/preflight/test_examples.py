@@ -2,6 +2,8 @@
 
 import io
 import json
+import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,10 +161,25 @@ def test_damaged_files_are_named(tmp_path: Path, spoil: Any, said: str) -> None:
         indexed(tmp_path)
 
 
-def test_compressed_files_are_refused(tmp_path: Path) -> None:
-    write(tmp_path / "set" / "a.gz", {"image/encoded": [png(0)]}, options="GZIP")
+@pytest.mark.parametrize("noise", [0, 1_000_000])
+def test_compressed_files_are_refused(tmp_path: Path, noise: int) -> None:
+    """The beginning of a large one reads as the length of a record that fits into it."""
+    example = {"image/encoded": [png(0)], "noise": [random.Random(0).randbytes(noise)]}
+    write(tmp_path / "set" / "a.gz", example, options="GZIP")
     with pytest.raises(ConfigurationError, match=r"a\.gz is compressed"):
         indexed(tmp_path)
+
+
+@pytest.mark.parametrize("length", [0x8B1F, 0x88B1F])
+def test_a_record_as_long_as_compressed_files_begin_is_none(tmp_path: Path, length: int) -> None:
+    example = {"image/encoded": [png(0)], "image/class/label": [0], "text": [bytes(length - 500)]}
+    file = tmp_path / "set" / "a.tfrecord"
+    write(file, example)
+    (begun,) = struct.unpack_from("<Q", file.read_bytes())
+    example["text"] = [bytes(2 * length - 500 - begun)]
+    write(file, example)
+    assert file.read_bytes()[:3] == length.to_bytes(3, "little")
+    assert indexed(tmp_path).encoded.open(0).read() == png(0)
 
 
 class Pets(tfds.core.GeneratorBasedBuilder):

@@ -18,9 +18,10 @@ from typing import BinaryIO, NamedTuple
 from kubefit_trainer.failure import ConfigurationError
 
 _LENGTH = struct.Struct("<Q")
+_CHECKSUM = struct.Struct("<I")
 _BEFORE, _AFTER = 12, 4
 """Bytes around the data of a record."""
-_GZIP = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b\x08"
 
 Value = int | float | bytes
 
@@ -106,7 +107,7 @@ def _records(path: Path, *, field: str) -> Iterator[tuple[int, mmap.mmap, Span]]
             if not size:
                 return
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if data[:2] == _GZIP:
+                if _is_compressed(data):
                     raise ConfigurationError(
                         f"{field}: {path} is compressed, which does not allow any order; write it"
                         " without compression, as images are compressed themselves"
@@ -122,6 +123,23 @@ def _records(path: Path, *, field: str) -> Iterator[tuple[int, mmap.mmap, Span]]
                     start, record = end + _AFTER, record + 1
     except OSError as error:
         raise ConfigurationError(f"{field}: {path}: {error.strerror}") from error
+
+
+def _is_compressed(data: mmap.mmap) -> bool:
+    """Whether a file begins as gzip does; a record of such a length has its checksum too."""
+    checksum = _CHECKSUM.pack(_masked_crc32c(data[: _LENGTH.size]))
+    return data[:3] == _GZIP and data[_LENGTH.size : _BEFORE] != checksum
+
+
+def _masked_crc32c(data: bytes) -> int:
+    """Checksum of a few bytes, as `tensorflow/core/lib/hash/crc32c.h` defines it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _end(data: mmap.mmap, start: int, size: int) -> int:
