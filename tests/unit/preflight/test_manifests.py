@@ -41,6 +41,16 @@ def test_a_manifest_gives_files_classes_splits_and_weights(tmp_path: Path) -> No
     assert list(found.weights) == [1, 0.5, 2]
 
 
+def test_absolute_paths_of_a_manifest_stand_as_they_are(tmp_path: Path) -> None:
+    Image.new("L", (4, 4), 7).save(tmp_path / "1.png")
+    (tmp_path / "lists").mkdir()
+    found = listed(tmp_path / "lists", f"path,label\n{tmp_path}/1.png,cat\n../1.png,cat\n")
+    assert found.files.name(0) == f"{tmp_path}/1.png"
+    for sample in range(2):
+        with Image.open(found.files.open(sample)) as image:
+            assert image.getpixel((0, 0)) == 7
+
+
 def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     found = listed(tmp_path, "path,label\na,10\nb,9\nc,10\n")
     assert found.labels.names == ["9", "10"]

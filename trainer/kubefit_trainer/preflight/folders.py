@@ -25,7 +25,7 @@ class FileTable(Sequence[str]):
         """Number of the first file of each folder."""
 
     def extend(self, folder: str, names: Iterable[str]) -> None:
-        """Appends files of one folder."""
+        """Appends files of one folder, or by absolute paths."""
         self._folders.append(folder)
         self._first.append(len(self))
         for name in names:
@@ -47,9 +47,8 @@ class FileTable(Sequence[str]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         folder = self._folders[bisect_right(self._first, index) - 1]
-        return (
-            f"{folder}/{os.fsdecode(bytes(self._names[self._ends[index] : self._ends[index + 1]]))}"
-        )
+        name = bytes(self._names[self._ends[index] : self._ends[index + 1]])
+        return os.path.join(folder, os.fsdecode(name))  # noqa: PTH118 - a million paths are joined
 
     def name(self, sample: int) -> str:
         """The path of a file."""

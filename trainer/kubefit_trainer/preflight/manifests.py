@@ -32,7 +32,7 @@ class Manifest:
 def read(
     path: Path, images: Images, kind: LabelKind, *, known: list[str] | None, field: str
 ) -> Manifest:
-    """Reads a manifest; paths are relative to its folder.
+    """Reads a manifest; paths are relative to its folder, or absolute.
 
     `known` are the classes of the training images, absent for these themselves.
 

@@ -76,8 +76,9 @@ class Images(
     Images in folders below that belong to the class too.
     """
     manifest: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """CSV or `.parquet` file with the columns path (relative to the file's folder) and label.
+    """CSV or `.parquet` file with the columns path and label.
 
+    Paths are relative to the file's folder, or absolute and lie in `spec.volumes` or in the image.
     Optional columns: split (train, validation or test) and weight (of the image in the loss).
     """
     label_columns: Annotated[
