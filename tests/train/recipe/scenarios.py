@@ -33,6 +33,14 @@ def scenario_plain(directory):
     return trained(recipe(PLAIN), directory)
 
 
+def scenario_records(directory):
+    """The images of `plain`, read record by record."""
+    whole = recipe(PLAIN)
+    images = {"tfrecord": {"files": "records"}}
+    whole["data"].update(train=images, test=images)
+    return trained(whole, directory)
+
+
 def scenario_steps(directory):
     return trained(recipe(PLAIN, stepsPerEpoch=2), directory)
 
@@ -137,6 +145,23 @@ def write_archive(volume, *, classes):
     flags = (np.arange(SAMPLES)[:, None] >> np.arange(3)) % 2
     numbers = np.stack([images.mean(axis=(1, 2)) / 100, labels], axis=1)
     np.savez(volume / "train.npz", x=images, y=labels, flags=flags, numbers=numbers)
+    write_records(volume / "records", images, labels)
+
+
+def write_records(folder, images, labels):
+    """Two files, the second the longer one."""
+    folder.mkdir(exist_ok=True)
+    parts = np.split(np.arange(SAMPLES), [SAMPLES // 3])
+    for number, samples in enumerate(parts):
+        with tf.io.TFRecordWriter(str(folder / f"{number}.tfrecord")) as writer:
+            for i in samples:
+                png = tf.io.encode_png(images[i, :, :, None]).numpy()
+                features = {
+                    "image/encoded": {"bytes_list": {"value": [png]}},
+                    "image/class/label": {"int64_list": {"value": [labels[i]]}},
+                }
+                example = tf.train.Example(features={"feature": features})
+                writer.write(example.SerializeToString())
 
 
 def record_batches(model: keras.Model, seen: list[list[int]]) -> None:

@@ -13,7 +13,7 @@ SCENARIOS = Path(__file__).with_name("scenarios.py")
 SAMPLES, EPOCHS, STEPS = 37, 3, 5
 GROUPS = (1, 2, 3)
 EXACT = [
-    *("plain", "steps", "short_last_batch", "validation"),
+    *("plain", "records", "steps", "short_last_batch", "validation"),
     *("augmented", "mixed", "mixed_of_two", "weighted", "many_labels", "numbers"),
 ]
 """Scenarios whose numbers do not depend on how a batch is cut; batch statistics do."""
@@ -80,6 +80,13 @@ def test_each_sample_is_seen_exactly_once_an_epoch(results: Results, workers: in
     for epoch in range(EPOCHS):
         seen = [i for worker in group for step in worker[epoch] for i in step]
         assert sorted(seen) == list(range(SAMPLES))
+
+
+def test_images_in_records_train_as_those_in_an_array(results: Results) -> None:
+    for worker in (worker for group in results.values() for worker in group):
+        assert worker["records"]["seen"] == worker["plain"]["seen"]
+        for name, values in worker["plain"]["history"].items():
+            np.testing.assert_allclose(worker["records"]["history"][name], values, rtol=1e-6)
 
 
 def test_every_step_has_the_samples_of_one_worker(results: Results) -> None:
