@@ -105,8 +105,12 @@ class Zygote:
             assert said, "the zygote has ended"
             *lines, self._rest = (self._rest + said).split(b"\n")
             for pid, *code in (map(int, line.split()) for line in lines):
-                self.ended.update({pid: code[0]} if code else {})
-                self._pids.extend([] if code else [pid])
+                if code:
+                    self.ended[pid] = code[0]
+                else:
+                    # The kernel gives a number out again.
+                    self.ended.pop(pid, None)
+                    self._pids.append(pid)
             timeout = 0
 
     def close(self) -> None:

@@ -127,7 +127,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         yield link
-        link = link.__cause__ or link.__context__
+        # What an error was raised "from None" in place of is no part of it.
+        hidden = link.__suppress_context__
+        link = link.__cause__ or (None if hidden else link.__context__)
 
 
 def _lost_a_peer(error: BaseException) -> bool:

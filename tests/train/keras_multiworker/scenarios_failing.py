@@ -193,13 +193,19 @@ def scenario_reads_alone(directory):
     model.evaluate(x, y, verbose=0)
 
 
-def scenario_trains_late(directory):
-    """The other worker lives but is busy with something else."""
-    x, y = arrays()
+def scenario_loops_longer(directory):
+    """A loop of the program's own, of which one worker takes a step more."""
     model = dense()
-    if rank() == 1:
-        keras_multiworker.barrier()
-    model.train_on_batch(x, y)
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step():
+        gradients = [tf.ones(weight.shape) for weight in model.trainable_variables]
+        optimizer.apply(gradients, model.trainable_variables)
+
+    for _ in range(3 - rank()):
+        keras_multiworker.strategy().run(step)
 
 
 def scenario_evaluates_in_fit(directory):

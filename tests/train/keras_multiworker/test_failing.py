@@ -1,5 +1,6 @@
 """A difference or a failure of one worker ends all of them, and says whose it was."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def test_every_worker_shows_the_failure_of_the_one_that_failed(failing_group, sc
 def test_a_worker_that_leaves_in_the_middle_is_not_waited_for(failing_group):
     codes, outputs = failing_group(SCENARIOS, workers=2, only="worker_leaves")
     assert codes[0] not in (0, None), outputs
-    assert "worker 1 has ended without a train step, which worker 0 waits in" in outputs[0]
+    # Either the ring of gradients notices it first or the watch over calls.
+    assert re.search("worker 1 has ended (without a train step, which|while) worker 0", outputs[0])
 
 
 @pytest.mark.parametrize(("scenario", "frozen"), [("worker_freezes", 1), ("chief_freezes", 0)])
@@ -63,12 +65,12 @@ def test_every_way_to_fail_on_one_worker_is_that_workers_failure(failing_group, 
             "worker 1 is at train_on_batch while worker 0 is at predict_on_batch",
         ),
         ("reads_alone", 0, "worker 1 is at evaluate while worker 0 is at the reading of the state"),
-        ("trains_late", 0, "worker 1 has not come to train_on_batch, which worker 0 waits in, wit"),
+        ("loops_longer", 0, "worker 1 has ended while worker 0 waits for its gradients"),
         ("evaluates_in_fit", 1, "worker 1 is at evaluate while worker 0 is at a train step"),
     ],
 )
 def test_what_only_one_worker_does_ends_all_with_a_sentence(failing_group, scenario, waiting, told):
-    late = scenario in ("never_comes", "trains_late")
+    late = scenario == "never_comes"
     patience = {"KERAS_MULTIWORKER_PATIENCE_SECONDS": "3"} if late else {}
     codes, outputs = failing_group(SCENARIOS, workers=2, only=scenario, env=patience)
     assert all(code not in (0, None) for code in codes), outputs

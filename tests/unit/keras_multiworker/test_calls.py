@@ -7,13 +7,12 @@ import pytest
 from kubefit_trainer.keras_multiworker.calls import (
     Call,
     End,
-    absence,
     contradiction,
     packed,
     unpacked,
 )
 
-TRAINS = Call(number=4, what="train_on_batch", limit=900.0)
+TRAINS = Call(number=4, what="train_on_batch")
 SAVES = Call(number=4, what="the saving of model.keras", counted=False)
 
 
@@ -55,13 +54,6 @@ def test_waiting_for_a_word_of_a_worker_that_waits_in_a_call_of_all_is_a_contrad
     assert contradiction(TRAINS, 0, SAVES, 1).startswith(told)
     # The word may have been given before the end.
     assert contradiction(SAVES, 1, End(number=4), 0) == ""
-
-
-@pytest.mark.parametrize("theirs", [None, at(TRAINS, number=3)], ids=["unknown", "behind"])
-def test_who_has_not_come_in_time_is_named(theirs):
-    told = "worker 1 has not come to train_on_batch, which worker 0 waits in, within 900 s;"
-    assert absence(TRAINS, 0, theirs, 1).startswith(told)
-    assert absence(TRAINS, 0, TRAINS, 1) == ""
 
 
 @pytest.mark.parametrize("state", [TRAINS, SAVES, at(TRAINS, detail="kernel"), End(number=7)])

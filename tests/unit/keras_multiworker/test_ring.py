@@ -14,11 +14,11 @@ from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, Work
 from kubefit_trainer.keras_multiworker.ring import PIECE, Ring, cut
 
 
-def nobody_is_lost() -> None:
+def nobody_is_lost(numbers_are_missing: bool) -> None:
     """Peers of a test are threads of this process."""
 
 
-def make_rings(workers: int, check: Callable[[], None] = nobody_is_lost) -> list[Ring]:
+def make_rings(workers: int, check: Callable[[bool], None] = nobody_is_lost) -> list[Ring]:
     links = [socket.socketpair() for _ in range(workers)]
     return [
         Ring(
@@ -168,8 +168,9 @@ def test_a_silent_neighbour_is_asked_about():
     class LostError(Exception):
         """What the check finds."""
 
-    def lost() -> None:
-        raise LostError
+    def lost(numbers_are_missing: bool) -> None:
+        if numbers_are_missing:
+            raise LostError
 
     outcomes = together(
         make_rings(2, check=lost),

@@ -6,7 +6,7 @@ import tensorflow as tf
 from kubefit.api.contract import ExitCode
 from kubefit.api.v1alpha1 import Runtime
 from kubefit_trainer import classify, runtimes
-from kubefit_trainer.keras_multiworker.errors import WorkerLostError
+from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, WorkerLostError
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,16 @@ def test_an_error_that_a_runtime_explains_is_told_in_its_words():
     assert failure is not None
     assert failure.exit_code == ExitCode.PEER_LOST
     assert failure.message == str(error)
+
+
+def test_what_a_sentence_was_raised_in_place_of_is_not_the_cause():
+    aborted = tf.errors.AbortedError(None, None, "Collective ops is aborted by: the watchdog")
+    sentence = "worker 1 has ended without fit, which worker 0 waits in; call it on all workers"
+    error = DifferentProgramError(sentence)
+    error.__context__, error.__suppress_context__ = aborted, True
+    explained = runtimes.load(Runtime.KERAS).explained
+    failure = classify.failure_of(
+        error, rank=0, workers=2, program=None, label="", explained=explained
+    )
+    assert failure is not None
+    assert (failure.exit_code, failure.message) == (ExitCode.USER_ERROR, sentence)

@@ -5,7 +5,6 @@ the same order, so that two workers that wait under one number in different call
 """
 
 import json
-import math
 from dataclasses import dataclass
 
 
@@ -21,8 +20,6 @@ class Call:
     """What may differ between workers: the name of a variable."""
     counted: bool = True
     """Whether it is a call of all workers, which none leaves before all have come."""
-    limit: float = math.inf
-    """Seconds after which a worker that has not come is given up."""
 
     @property
     def text(self) -> str:
@@ -71,13 +68,3 @@ def contradiction(mine: Call, me: int, theirs: Call | End | None, them: int) -> 
             "variables of one worker alone in outside_strategy())"
         )
     return ""
-
-
-def absence(mine: Call, me: int, theirs: Call | End | None, them: int) -> str:
-    """That a worker has not come to a call when its time is over; an empty text if it is there."""
-    if isinstance(theirs, Call) and theirs.number >= mine.number:
-        return ""
-    return (
-        f"worker {them} has not come to {mine.text}, which worker {me} waits in, within "
-        f"{mine.limit:.0f} s; all workers must run the same program"
-    )

@@ -13,7 +13,7 @@ import socket
 import time
 
 from kubefit_trainer.keras_multiworker import cluster, coordination, watchdog
-from kubefit_trainer.keras_multiworker.errors import MultiWorkerError
+from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, MultiWorkerError
 from kubefit_trainer.keras_multiworker.gradient_sums import GradientSums
 from kubefit_trainer.keras_multiworker.ring import Ring
 
@@ -74,10 +74,17 @@ def connect() -> None:
     _sums = GradientSums(ring)
 
 
-def _check() -> None:
+def _check(numbers_are_missing: bool) -> None:
     """Raises if the numbers that this worker waits for will never come."""
     coordination.check()
     watchdog.check()
+    member = cluster.member()
+    before = (member.rank - 1) % member.workers
+    if numbers_are_missing and watchdog.has_ended(before):
+        raise DifferentProgramError(
+            f"worker {before} has ended while worker {member.rank} waits for its gradients; all "
+            "workers must take the same steps"
+        )
 
 
 def _wanted() -> bool:

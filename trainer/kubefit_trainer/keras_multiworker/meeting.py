@@ -77,7 +77,7 @@ def _apply() -> None:
         if not tf.executing_eagerly() or self.aggregation not in _SUMMED:
             return read(self)
         what = "the reading of the state of a metric"
-        with watchdog.inside(what, detail=self.name, limit=switches.patience_seconds()):
+        with watchdog.inside(what, detail=self.name):
             return read(self)
 
     values.SyncOnReadVariable._get_cross_replica = read_together

@@ -197,7 +197,7 @@ def _watched(name: str, original: Any) -> Any:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not cluster.is_ours(self.distribute_strategy):
             return original(self, *args, **kwargs)
-        with watchdog.inside(name, limit=switches.patience_seconds()):
+        with watchdog.inside(name):
             return original(self, *args, **kwargs)
 
     return method

@@ -70,12 +70,12 @@ class Ring:
         workers: int,
         incoming: socket.socket,
         outgoing: socket.socket,
-        check: Callable[[], None],
+        check: Callable[[bool], None],
     ) -> None:
         """Takes over connected sockets: from rank - 1 and to rank + 1.
 
-        `check` is called about once a second while a neighbour has nothing to say; it raises if
-        that is because a worker is lost.
+        `check` is called about once a second while nothing moves, with whether it is numbers of
+        rank - 1 that are missing; it raises if that is because a worker is lost.
         """
         self._rank, self._workers = rank, workers
         self._incoming, self._outgoing = incoming, outgoing
@@ -182,7 +182,7 @@ class Ring:
         if sending.more():
             poll.register(self._outgoing, select.POLLOUT)
         while not poll.poll(1000):
-            self._check()
+            self._check(reading)
 
     def _gone(self) -> int:
         """Which neighbour to name: one that is lost, rather than one that passes the end on."""

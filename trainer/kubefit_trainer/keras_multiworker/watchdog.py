@@ -10,7 +10,6 @@ is aborted and the call raises a sentence. While nobody waits long this costs no
 """
 
 import contextlib
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -19,14 +18,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context as tf_context
 
 from kubefit_trainer.keras_multiworker import cluster, coordination
-from kubefit_trainer.keras_multiworker.calls import (
-    Call,
-    End,
-    absence,
-    contradiction,
-    packed,
-    unpacked,
-)
+from kubefit_trainer.keras_multiworker.calls import Call, End, contradiction, packed, unpacked
 from kubefit_trainer.keras_multiworker.errors import DifferentProgramError
 
 QUIET_SECONDS = 5.0
@@ -43,52 +35,61 @@ _decided = threading.Event()
 
 
 @contextlib.contextmanager
-def inside(
-    what: str, *, detail: str = "", counted: bool = True, limit: float = math.inf
-) -> Iterator[None]:
+def inside(what: str, *, detail: str = "", counted: bool = True) -> Iterator[None]:
     """Marks a call in which this worker waits for others; calls within it are part of it.
 
     Args:
         what: the call in words, the same on all workers.
         detail: what may differ between workers.
         counted: whether all workers take part in it, in the same order.
-        limit: seconds after which a worker that has not come is given up.
 
     Raises:
-        DifferentProgramError: the others can never come to it, or have not come in time.
+        DifferentProgramError: the others can never come to it.
 
     """
     global _came, _current
-    if coordination.alone() or _current is not None:
+    # A thread beside the program, as one that saves, must not hide what the program waits in.
+    beside = not counted and threading.current_thread() is not threading.main_thread()
+    if coordination.alone() or beside or _current is not None:
         yield
         return
     check()
-    call = Call(number=_came, what=what, detail=detail, counted=counted, limit=limit)
+    call = Call(number=_came, what=what, detail=detail, counted=counted)
     _came += counted
     _current = (call, time.monotonic())
     try:
         yield
-    except (tf.errors.OpError, DifferentProgramError) as error:
+    except StopIteration:
+        raise
+    except BaseException as error:
         if _is_confused(error):
-            _current = (call, -math.inf)
+            _current = (call, time.monotonic() - QUIET_SECONDS)
             _decided.wait(QUIET_SECONDS + 2 * _LOOKS * _LOOK_SECONDS)
-        check()
+        # The others still wait in it: for them this worker has not come.
+        _came = call.number
+        if isinstance(error, tf.errors.OpError | DifferentProgramError):
+            check()
         raise
     finally:
         _current = None
 
 
-def _is_confused(error: Exception) -> bool:
+def _is_confused(error: BaseException) -> bool:
     """Whether TensorFlow has found by itself that two collectives are not the same one.
 
     It does not say where the other worker is, which is worth waiting for.
     """
     secondary = (
         tf.errors.UnavailableError,
+        tf.errors.AbortedError,
         tf.errors.CancelledError,
         tf.errors.DeadlineExceededError,
     )
-    return "ollective" in str(error) and not isinstance(error, secondary)
+    return (
+        isinstance(error, tf.errors.OpError)
+        and "ollective" in str(error)
+        and not isinstance(error, secondary)
+    )
 
 
 def check() -> None:
@@ -133,7 +134,7 @@ def _watch() -> None:
             if told is None:
                 coordination.publish(key, packed(waiting[0]))
                 told = waiting[0]
-            seen = [*seen[1 - _LOOKS :], _found(*waiting)]
+            seen = [*seen[1 - _LOOKS :], _found(waiting[0])]
             if len(seen) == _LOOKS and len(set(seen)) == 1 and seen[0] and _waiting() == waiting:
                 _abort(seen[0])
 
@@ -146,16 +147,12 @@ def _waiting() -> tuple[Call, float] | None:
     return current
 
 
-def _found(mine: Call, since: float) -> str:
+def _found(mine: Call) -> str:
     member = cluster.member()
-    late = time.monotonic() > since + mine.limit
     for rank in range(member.workers):
         if rank == member.rank:
             continue
-        theirs = _state_of(rank)
-        found = contradiction(mine, member.rank, theirs, rank)
-        if not found and late:
-            found = absence(mine, member.rank, theirs, rank)
+        found = contradiction(mine, member.rank, _state_of(rank), rank)
         if found:
             return found
     return ""
