@@ -10,6 +10,11 @@ from kubefit.api.volumes import below
 
 _PROVEN = "http:// proves nothing of what arrives: use https://, or give its sha256"
 _NO_ENDPOINT = "endpoint belongs to s3:// and gs://"
+_IN_CLEAR = "http:// would send what secretName holds in clear: use https://"
+_IN_CLEAR_CEL = (
+    "!has(self.secretName) || !(self.from.startsWith('http://')"
+    " || self.from.startsWith('gs://') && has(self.endpoint) && self.endpoint.startsWith('http://'))"
+)
 
 
 class Fetch(
@@ -17,6 +22,7 @@ class Fetch(
     json_schema_extra={
         "x-kubernetes-validations": [
             rule("!self.from.startsWith('http://') || has(self.sha256)", _PROVEN),
+            rule(_IN_CLEAR_CEL, _IN_CLEAR),
             rule("!has(self.endpoint) || self.from.matches('^(s3|gs)://')", _NO_ENDPOINT),
         ]
     },
@@ -62,7 +68,14 @@ class Fetch(
             raise ValueError(_PROVEN)
         if self.endpoint is not None and not self.source.startswith(("s3://", "gs://")):
             raise ValueError(_NO_ENDPOINT)
+        if self.secret_name is not None and self._sends_in_clear():
+            raise ValueError(_IN_CLEAR)
         return self
+
+    def _sends_in_clear(self) -> bool:
+        """Whether a token would be readable on its way; keys of S3 only sign and are never sent."""
+        address = self.endpoint or "" if self.source.startswith("gs://") else self.source
+        return address.startswith("http://")
 
 
 _APART = "the place of what is fetched is that of another or lies in it; choose another to"

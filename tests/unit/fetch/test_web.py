@@ -108,8 +108,15 @@ def test_what_may_not_be_read_without_credentials_asks_for_a_secret(
         {"from": "https://host/x", "to": "../x"},
         {"from": "https://host/x", "to": "/x"},
         {"from": "https://host/x", "to": "x", "endpoint": "https://other"},
+        {"from": "http://host/x", "to": "x", "sha256": WEIGHTS, "secretName": "token"},
+        {"from": "gs://pets/x", "to": "x", "endpoint": "http://other", "secretName": "token"},
     ],
 )
 def test_what_cannot_be_safe_or_makes_no_sense_is_refused_by_the_schema(given) -> None:
     with pytest.raises(ValidationError):
         Fetch.model_validate(given)
+
+
+def test_requests_that_are_signed_may_go_in_clear() -> None:
+    given = {"from": "s3://pets/x", "to": "x", "endpoint": "http://minio", "secretName": "bucket"}
+    assert Fetch.model_validate(given).secret_name == "bucket"

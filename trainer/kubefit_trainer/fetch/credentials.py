@@ -13,9 +13,8 @@ KEYS = {
     "gs": ("GOOGLE_APPLICATION_CREDENTIALS",),
     "hf": ("HF_TOKEN",),
     "https": ("HTTP_AUTHORIZATION",),
-    "http": ("HTTP_AUTHORIZATION",),
 }
-"""Keys that count for each scheme; the first is needed."""
+"""Keys that count for each scheme that credentials may go over; the first is needed."""
 
 
 def scheme(fetch: Fetch) -> str:
