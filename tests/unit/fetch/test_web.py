@@ -4,8 +4,9 @@ import functools
 import hashlib
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from pydantic import ValidationError
@@ -30,8 +31,10 @@ def test_a_file_is_fetched_once_and_proven_by_its_checksum(web, tmp_path) -> Non
     told = _fetch(tmp_path, **given)
     assert (tmp_path / "vgg.h5").read_bytes() == b"weights"
     assert not any("abc" in words for words in told)
+    records = (tmp_path / ".kubefit/fetch").rglob("*.json")
+    assert ["abc" in record.read_text() for record in records] == [False]
     asked = len(web.asked)
-    _fetch(tmp_path, **given)
+    _fetch(tmp_path, **given | {"from": f"{web.url}/weights.h5?signature=of-today"})
     assert len(web.asked) == asked
 
 
@@ -50,17 +53,20 @@ def test_a_file_that_is_not_there_is_named(web, tmp_path) -> None:
     assert caught.value.permanent
 
 
-@pytest.fixture
-def refusing() -> Iterator[str]:
-    """A server that refuses every request with 403, in the words of S3."""
+def _answering(
+    status: int, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """A server that has one answer to every request."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(403)
-            self.send_header("Content-Length", str(len(DENIED)))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(DENIED)
+                self.wfile.write(body)
 
         do_HEAD = do_GET  # noqa: N815
 
@@ -73,6 +79,33 @@ def refusing() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """A server that refuses every request with 403, in the words of S3."""
+    yield from _answering(403, DENIED)
+
+
+@pytest.fixture
+def busy() -> Iterator[str]:
+    """A server that cannot answer now."""
+    yield from _answering(503)
+
+
+@pytest.fixture
+def redirecting(busy) -> Iterator[str]:
+    """A server that sends to one that cannot answer, with a signature of its own."""
+    yield from _answering(302, headers={"Location": f"{busy}/x?sig=ghi%2Fjkl%3D"})
+
+
+@pytest.mark.parametrize("server", ["busy", "redirecting"])
+def test_no_signature_of_an_address_is_told(server, request, tmp_path) -> None:
+    url = f"{request.getfixturevalue(server)}/x?sig=abc%2Fdef%3D"
+    with pytest.raises(FetchError, match="503") as caught:
+        _fetch(tmp_path, **{"from": url, "to": "x", "sha256": WEIGHTS})
+    assert not caught.value.permanent
+    assert not any(part in str(caught.value) for part in ("abc", "def", "ghi", "jkl"))
 
 
 def test_credentials_that_may_not_read_are_named_by_their_secret(

@@ -26,7 +26,7 @@ def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
 
     """
     wanted, held = source.fetch, place.record()
-    if held is not None and held.source == wanted.source and held.endpoint == wanted.endpoint:
+    if held is not None and held.source == source.name and held.endpoint == wanted.endpoint:
         if wanted.sha256 is not None and held.sha256 == wanted.sha256:
             tell(f"{place.path} holds {source.name} with that sha256")
             return
@@ -50,7 +50,7 @@ def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
         shutil.rmtree(staging)
         raise _other_content(source, str(checksum))
     record = Record(
-        source=wanted.source,
+        source=source.name,
         endpoint=wanted.endpoint,
         version=listing.version,
         sha256=checksum,

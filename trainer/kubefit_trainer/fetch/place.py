@@ -24,6 +24,7 @@ class Record(Model):
     """What lies at a place."""
 
     source: str
+    """`Source.name`: signatures are not kept, and those of another day lead to the same."""
     endpoint: str | None = None
     version: str = ""
     """`Listing.version`."""

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +78,13 @@ class Source:
         return self.fetch.source.partition("?")[0]
 
     def without_secrets(self, text: str) -> str:
-        """The text with every credential blotted out."""
-        query = self.fetch.source.partition("?")[2]
-        for value in (*self.secret.values(), query):
-            text = text.replace(value, "***") if value else text
+        """The text with every credential, and the query of every address, blotted out.
+
+        Queries go whatever they are: clients quote them anew, and servers redirect to others.
+        """
+        text = re.sub(r"\?\S+", "?***", text)
+        for value in filter(None, self.secret.values()):
+            text = text.replace(value, "***")
         return text
 
     @functools.cached_property
