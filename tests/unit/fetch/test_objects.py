@@ -131,6 +131,8 @@ def test_a_broken_download_shows_nothing_and_goes_on_where_it_was(
     def breaks(self, remote, file) -> None:
         if remote.path.endswith("dog/1.png"):
             file.write_bytes(b"thr")
+            # What stays of a file whose process is killed.
+            file.with_name("of-a-killed-one").write_bytes(b"thr")
             raise ConnectionResetError("the peer went away")
         get(self, remote, file)
 
@@ -140,6 +142,10 @@ def test_a_broken_download_shows_nothing_and_goes_on_where_it_was(
             fetch("pets/photos", "data")
     assert not caught.value.permanent
     assert not (volume / "data").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(download.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
+        with pytest.raises(FetchError, match="has 11 bytes, but the job's volume has 4 bytes left"):
+            fetch("pets/photos", "data")
     told = fetch("pets/photos", "data")
     assert "goes on: 2 of 3 files are there" in told
     assert _content(volume / "data") == FILES

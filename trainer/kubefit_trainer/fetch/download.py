@@ -15,6 +15,8 @@ _AT_ONCE = 8
 _TELL_EVERY = 1000
 """Files."""
 _CONTENT = "content"
+_PARTS = "parts"
+"""Files that are not complete; apart from the content, of which a killed one shall be no part."""
 
 
 def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
@@ -41,10 +43,12 @@ def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
         raise _other_content(source, str(held.sha256))
     version = listing.version or wanted.sha256 or uuid.uuid4().hex
     staging = place.staging(version)
+    shutil.rmtree(staging / _PARTS, ignore_errors=True)
+    (staging / _PARTS).mkdir()
     _check_room(source, place, listing, staging)
     tell(f"fetches {source.name}: {_count(listing)}, {_bytes(listing.size)}")
     content = staging / _CONTENT
-    _get_all(source, listing, content, tell=tell)
+    _get_all(source, listing, staging, tell=tell)
     checksum = _checksum(content) if listing.is_file else None
     if wanted.sha256 is not None and checksum != wanted.sha256:
         shutil.rmtree(staging)
@@ -87,8 +91,9 @@ def _check_room(source: Source, place: Place, listing: Listing, staging: Path) -
 
 
 def _get_all(
-    source: Source, listing: Listing, content: Path, *, tell: Callable[[str], None]
+    source: Source, listing: Listing, staging: Path, *, tell: Callable[[str], None]
 ) -> None:
+    content, parts = staging / _CONTENT, staging / _PARTS
     targets = {content / name if name else content: r for name, r in listing.files.items()}
     for folder in {target.parent for target in targets}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,14 +101,14 @@ def _get_all(
     if len(missing) < len(targets):
         tell(f"goes on: {len(targets) - len(missing)} of {len(targets)} files are there")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = pool.map(lambda item: _get(source, item[1], item[0]), missing.items())
+        done = pool.map(lambda item: _get(source, item[1], item[0], parts), missing.items())
         for number, _ in enumerate(done, start=1):
             if number % _TELL_EVERY == 0:
                 tell(f"{number} of {len(missing)} files")
 
 
-def _get(source: Source, remote: Remote, target: Path) -> None:
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
+def _get(source: Source, remote: Remote, target: Path, parts: Path) -> None:
+    part = parts / uuid.uuid4().hex
     try:
         source.get(remote, part)
         found = part.stat().st_size
