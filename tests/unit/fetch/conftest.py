@@ -37,6 +37,9 @@ class Store:
     def put(self, key: str, content: bytes) -> None:
         self._client.put_object(Bucket="pets", Key=key, Body=content)
 
+    def delete(self, key: str) -> None:
+        self._client.delete_object(Bucket="pets", Key=key)
+
 
 @pytest.fixture(scope="session")
 def _s3() -> Iterator[str]:

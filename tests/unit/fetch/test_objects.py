@@ -1,6 +1,7 @@
 """Objects of a real S3 server arrive on the volume whole, once, or with one sentence."""
 
 import hashlib
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,40 @@ def test_what_changed_in_the_store_replaces_what_is_there(pets, fetch, volume) -
     pets.put("photos/train/cat/1.png", b"new")
     fetch("pets/photos", "data")
     assert _content(volume / "data") == FILES | {"train/cat/1.png": b"new"}
+
+
+def test_a_file_that_became_a_folder_and_a_file_again_is_replaced(store, fetch, volume) -> None:
+    store.put("labels", b"one file")
+    fetch("pets/labels", "labels")
+    store.delete("labels")
+    store.put("labels/a.csv", b"a")
+    fetch("pets/labels", "labels")
+    assert _content(volume / "labels") == {"a.csv": b"a"}
+    store.put("labels", b"one file again")
+    fetch("pets/labels", "labels")
+    assert (volume / "labels").read_bytes() == b"one file again"
+
+
+def test_what_was_fetched_from_elsewhere_is_not_replaced_under_a_running_job(
+    pets, fetch, volume
+) -> None:
+    fetch("pets/photos", "data")
+    with pytest.raises(FetchError) as caught:
+        fetch("pets/photos/train", "data")
+    assert str(caught.value) == (
+        f"spec.fetch[0].to: {volume}/data holds s3://pets/photos; choose another place or remove it"
+    )
+    assert caught.value.permanent
+    assert _content(volume / "data") == FILES
+    with pytest.raises(FetchError, match=r"holds s3://pets/photos of http://127.* choose another"):
+        fetch("pets/photos", "data", endpoint="http://127.0.0.1:9")
+
+
+def test_a_place_that_was_removed_is_free_for_another_source(pets, fetch, volume) -> None:
+    fetch("pets/photos", "data")
+    shutil.rmtree(volume / "data")
+    fetch("pets/photos/train/cat", "data")
+    assert _content(volume / "data") == {"1.png": b"one", "2.png": b"two"}
 
 
 def test_what_the_user_put_there_is_never_replaced(pets, fetch, volume) -> None:

@@ -28,12 +28,11 @@ def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
 
     """
     wanted, held = source.fetch, place.record()
-    if held is not None and held.source == source.name and held.endpoint == wanted.endpoint:
+    if held is not None:
+        _check_same(source, place, held)
         if wanted.sha256 is not None and held.sha256 == wanted.sha256:
             tell(f"{place.path} holds {source.name} with that sha256")
             return
-    else:
-        held = None
     listing = source.list()
     _check_kind(source, listing)
     if held is not None and held.version and held.version == listing.version:
@@ -63,6 +62,18 @@ def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
     place.put(content, record)
     shutil.rmtree(staging, ignore_errors=True)
     tell(f"{place.path} holds {source.name} now")
+
+
+def _check_same(source: Source, place: Place, held: Record) -> None:
+    """Another job may read what lies there, and would go on with other data."""
+    if (held.source, held.endpoint) == (source.name, source.fetch.endpoint):
+        return
+    held_there = held.source
+    if held.endpoint != source.fetch.endpoint:
+        held_there += f" of {held.endpoint}" if held.endpoint else " without an endpoint"
+    raise FetchError(
+        f"{source.field}.to: {place.path} holds {held_there}; choose another place or remove it"
+    )
 
 
 def _check_kind(source: Source, listing: Listing) -> None:

@@ -93,18 +93,30 @@ class Place:
         return self._state / name
 
     def put(self, content: Path, record: Record) -> None:
-        """Moves what was fetched to its place, in place of what was fetched there before."""
+        """Moves what was fetched to its place, in place of what was fetched there before.
+
+        A file takes the place of a file in one step; what is or was a folder leaves a moment
+        between, in which nothing is there.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write(record.model_copy(update={"placed": False}))
         old = self._state / "old"
-        shutil.rmtree(old, ignore_errors=True)
-        if self.path.is_dir():
+        _remove(old)
+        if os.path.lexists(self.path) and (self.path.is_dir() or content.is_dir()):
             self.path.rename(old)
         content.replace(self.path)
         self._write(record.model_copy(update={"placed": True}))
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
 
     def _write(self, record: Record) -> None:
         beside = self._state / f"record.{os.getpid()}"
         beside.write_text(record.model_dump_json(by_alias=True, exclude_none=True))
         beside.replace(self._state / "record.json")
+
+
+def _remove(path: Path) -> None:
+    """A file, a link or a whole folder; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
