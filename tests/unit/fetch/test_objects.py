@@ -1,5 +1,7 @@
 """Objects of a real S3 server arrive on the volume whole, once, or with one sentence."""
 
+import errno
+import fcntl
 import hashlib
 import shutil
 import threading
@@ -202,6 +204,43 @@ def test_two_jobs_that_fetch_the_same_both_find_it_whole(pets, fetch, volume) ->
         thread.join()
     assert faults == []
     assert _content(volume / "data") == FILES
+
+
+def test_on_a_volume_without_locks_each_of_two_jobs_fetches_for_itself(
+    pets, fetch, volume, monkeypatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    get, others = Source.get, [lambda: fetch("pets/photos", "data")]
+
+    def overtaken(self, remote, file) -> None:
+        if remote.path.endswith("dog/1.png") and others:
+            others.pop()()
+        get(self, remote, file)
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr(Source, "get", overtaken)
+    assert any("knows no locks" in words for words in fetch("pets/photos", "data"))
+    assert others == []
+    assert _content(volume / "data") == FILES
+    left = _content(volume / ".kubefit")
+    assert sorted(Path(name).name for name in left) == ["lock", "record.json"]
+
+
+def test_what_another_takes_away_meanwhile_is_tried_again(pets, fetch, volume, monkeypatch) -> None:
+    get = Source.get
+
+    def without_folder(self, remote, file) -> None:
+        shutil.rmtree(file.parent, ignore_errors=True)
+        get(self, remote, file)
+
+    monkeypatch.setattr(Source, "get", without_folder)
+    with pytest.raises(FetchError) as caught:
+        fetch("pets/photos", "data")
+    assert not caught.value.permanent
+    assert str(caught.value).startswith(f"spec.fetch[0].to: {volume}/.kubefit/fetch/")
+    assert "went away while s3://pets/photos was fetched" in str(caught.value)
 
 
 def test_a_volume_with_too_little_room_is_told_before_anything_is_fetched(

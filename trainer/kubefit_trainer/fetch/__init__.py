@@ -4,6 +4,7 @@
 `carry_out` itself. Imports neither TensorFlow nor NumPy.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -46,8 +47,8 @@ def carry_out(
         field = f"spec.fetch[{i}]"
         secret = credentials.read(wanted, secrets, field=field)
         source = Source(wanted, secret, field=field)
-        place = Place(volume, wanted.to, field=field)
-        _persistently(source, place, tell=tell, waits=tuple(waits))
+        with contextlib.closing(Place(volume, wanted.to, field=field)) as place:
+            _persistently(source, place, tell=tell, waits=tuple(waits))
 
 
 def _persistently(source: Source, place: Place, *, tell: Tell, waits: tuple[float, ...]) -> None:

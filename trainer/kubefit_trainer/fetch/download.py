@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import socket
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,12 @@ _AT_ONCE = 8
 _TELL_EVERY = 1000
 """Files."""
 _CONTENT = "content"
-_PARTS = "parts"
-"""Files that are not complete; apart from the content, of which a killed one shall be no part."""
+_PARTS = f"parts-{socket.gethostname()}"
+"""Files that are not complete; apart from the content, of which a killed one shall be no part.
+
+A pod keeps its name when it is started again, and so finds what it left. Those of other pods stay:
+on a volume whose locks hold for one node only they may be at work.
+"""
 
 
 def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
@@ -43,8 +48,8 @@ def bring(source: Source, place: Place, *, tell: Callable[[str], None]) -> None:
     version = listing.version or wanted.sha256 or uuid.uuid4().hex
     staging = place.staging(version)
     shutil.rmtree(staging / _PARTS, ignore_errors=True)
-    (staging / _PARTS).mkdir()
-    _check_room(source, place, listing, staging)
+    (staging / _PARTS).mkdir(exist_ok=True)
+    _check_room(source, place, listing, staging / _CONTENT)
     tell(f"fetches {source.name}: {_count(listing)}, {_bytes(listing.size)}")
     content = staging / _CONTENT
     _get_all(source, listing, staging, tell=tell)
@@ -91,8 +96,9 @@ def _other_content(source: Source, found: str) -> FetchError:
     )
 
 
-def _check_room(source: Source, place: Place, listing: Listing, staging: Path) -> None:
-    there = sum(file.stat().st_size for file in staging.rglob("*") if file.is_file())
+def _check_room(source: Source, place: Place, listing: Listing, content: Path) -> None:
+    files = (file for file in (content, *content.rglob("*")) if file.is_file())
+    there = sum(file.stat().st_size for file in files)
     free = shutil.disk_usage(place.volume).free
     if listing.size - there > free:
         raise FetchError(

@@ -1,6 +1,7 @@
 """What goes wrong while something is fetched, in one sentence without secrets."""
 
 import errno
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def said(error: Exception, source: "Source") -> FetchError:
     code = _code(error)
     if isinstance(error, OSError) and error.errno in _FULL:
         return FetchError(f"{field}.to: the job's volume is full; enlarge it or fetch less")
+    if isinstance(error, FileNotFoundError) and _is_local(error):
+        return FetchError(
+            f"{field}.to: {error.filename} went away while {name} was fetched; another job may"
+            " fetch it to the same place",
+            permanent=False,
+        )
     if isinstance(error, FileNotFoundError) or code in _MISSING:
         return FetchError(
             f"{field}.from: there is no {name}, or it is hidden from these credentials"
@@ -53,6 +60,11 @@ def said(error: Exception, source: "Source") -> FetchError:
         f"{field}.from: {name} cannot be fetched: {words[:_LONGEST]}",
         permanent=isinstance(error, ValueError | ImportError),
     )
+
+
+def _is_local(error: OSError) -> bool:
+    """Whether it is about a file of this machine; stores name no file, or one without a root."""
+    return error.filename is not None and Path(error.filename).is_absolute()
 
 
 def _code(error: Exception) -> int | None:

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,13 +45,20 @@ class Place:
         self.path = volume / to
         self.field = field
         self._state = volume / _FOLDER / hashlib.sha256(to.encode()).hexdigest()[:16]
+        self._own: Path | None = None
+        """Folder for what is half done that no other process uses; None under a lock."""
+
+    def close(self) -> None:
+        """Removes what no other process can go on with."""
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
 
     @contextlib.contextmanager
     def locked(self, tell: Callable[[str], None]) -> Iterator[None]:
         """Keeps other jobs from fetching the same at once.
 
-        Where the volume knows no locks, two jobs may do the same work twice, and nothing worse:
-        files get their names when they are complete.
+        Where the volume knows no locks, each process has a folder of its own for what is half done:
+        two jobs may do the same work twice, and none goes on with what was broken off.
         """
         self._state.mkdir(parents=True, exist_ok=True)
         with (self._state / "lock").open("w") as file:
@@ -61,6 +69,7 @@ class Place:
                 fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
                 tell(f"{self.path}: the volume knows no locks; goes on without")
+                self._own = self._own or self._state / f"own-{uuid.uuid4().hex}"
             yield
 
     def record(self) -> Record | None:
@@ -85,12 +94,13 @@ class Place:
 
     def staging(self, version: str) -> Path:
         """The folder for what is half done of that version; that of other versions is removed."""
+        folder = self._own or self._state
         name = f"staging-{version[:16]}"
-        for entry in self._state.glob("staging-*"):
+        for entry in folder.glob("staging-*"):
             if entry.name != name:
                 shutil.rmtree(entry, ignore_errors=True)
-        (self._state / name).mkdir(exist_ok=True)
-        return self._state / name
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        return folder / name
 
     def put(self, content: Path, record: Record) -> None:
         """Moves what was fetched to its place, in place of what was fetched there before.
