@@ -1,4 +1,4 @@
-"""Files by which trainer and agent of one worker talk: JSON, replaced atomically, never half read.
+"""Files by which processes of a job talk: JSON, replaced atomically, never half read.
 
 Imports nothing heavy.
 """

@@ -13,9 +13,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from kubefit.api.base import Model
+from kubefit_trainer import report
 from kubefit_trainer.fetch.faults import FetchError
 
 _FOLDER = ".kubefit/fetch"
@@ -45,6 +44,7 @@ class Place:
         self.path = volume / to
         self.field = field
         self._state = volume / _FOLDER / hashlib.sha256(to.encode()).hexdigest()[:16]
+        self._record_file = self._state / "record.json"
         self._own: Path | None = None
         """Folder for what is half done that no other process uses; None under a lock."""
 
@@ -79,10 +79,7 @@ class Place:
             FetchError: something lies there that was not fetched.
 
         """
-        try:
-            found = Record.model_validate_json((self._state / "record.json").read_bytes())
-        except (FileNotFoundError, ValidationError):
-            found = None
+        found = report.read(self._record_file, Record)
         if not os.path.lexists(self.path):
             return None
         if found is None:
@@ -109,19 +106,14 @@ class Place:
         between, in which nothing is there.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._write(record.model_copy(update={"placed": False}))
+        report.write(self._record_file, record.model_copy(update={"placed": False}))
         old = self._state / "old"
         _remove(old)
         if os.path.lexists(self.path) and (self.path.is_dir() or content.is_dir()):
             self.path.rename(old)
         content.replace(self.path)
-        self._write(record.model_copy(update={"placed": True}))
+        report.write(self._record_file, record.model_copy(update={"placed": True}))
         _remove(old)
-
-    def _write(self, record: Record) -> None:
-        beside = self._state / f"record.{os.getpid()}"
-        beside.write_text(record.model_dump_json(by_alias=True, exclude_none=True))
-        beside.replace(self._state / "record.json")
 
 
 def _remove(path: Path) -> None:

@@ -3,7 +3,6 @@
 It says so in a file on the volume, the one thing that all of them share before they start.
 """
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from kubefit.api.base import Model
+from kubefit_trainer import report
 
 BEAT_SECONDS = 5.0
 POLL_SECONDS = 1.0
@@ -32,17 +32,9 @@ class Turn(Model):
     done: bool = False
 
 
-def read(file: Path) -> Turn | None:
-    """What the file says; None when it says nothing yet."""
-    try:
-        return Turn.model_validate_json(file.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-
-
 def is_done(file: Path, *, run: str) -> bool:
     """Whether the chief of that run has fetched everything."""
-    turn = read(file)
+    turn = report.read(file, Turn)
     return turn is not None and turn.run == run and turn.done
 
 
@@ -50,14 +42,14 @@ def is_done(file: Path, *, run: str) -> bool:
 def at_work(file: Path, *, run: str) -> Iterator[None]:
     """The chief's side: others hear of it while it works, and that it is done when it succeeds."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    _write(file, Turn(run=run))
+    report.write(file, Turn(run=run))
     ended = threading.Event()
 
     def beat() -> None:
         beats = 0
         while not ended.wait(BEAT_SECONDS):
             beats += 1
-            _write(file, Turn(run=run, beats=beats))
+            report.write(file, Turn(run=run, beats=beats))
 
     beating = threading.Thread(target=beat, daemon=True)
     beating.start()
@@ -66,7 +58,7 @@ def at_work(file: Path, *, run: str) -> Iterator[None]:
     finally:
         ended.set()
         beating.join()
-    _write(file, Turn(run=run, done=True))
+    report.write(file, Turn(run=run, done=True))
 
 
 def wait(file: Path, *, run: str, patience: float) -> None:
@@ -76,7 +68,7 @@ def wait(file: Path, *, run: str, patience: float) -> None:
         ChiefLostError: nothing was heard of it for `patience` seconds.
 
     """
-    heard, since = read(file), time.monotonic()
+    heard, since = report.read(file, Turn), time.monotonic()
     while not is_done(file, run=run):
         if time.monotonic() - since > patience:
             raise ChiefLostError(
@@ -84,12 +76,6 @@ def wait(file: Path, *, run: str, patience: float) -> None:
                 " waited for what it fetches"
             )
         time.sleep(POLL_SECONDS)
-        now = read(file)
+        now = report.read(file, Turn)
         if now != heard:
             heard, since = now, time.monotonic()
-
-
-def _write(file: Path, turn: Turn) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(turn.model_dump_json(by_alias=True))
-    beside.replace(file)
