@@ -112,3 +112,39 @@ def operator(cluster: Cluster) -> Iterator[str]:
     )
     yield SYSTEM
     cluster.helm("uninstall", "kubefit", "-n", SYSTEM, "--wait")
+
+
+@pytest.fixture(scope="session")
+def open_desk(cluster: Cluster) -> Callable[..., None]:
+    """`open_desk(namespace, claims, seconds)`: a pod `desk` with each claim mounted at its path."""
+
+    def open_in(namespace: str, claims: dict[str, str], seconds: int = 300) -> None:
+        mounts = [{"name": name, "mountPath": path} for name, path in claims.items()]
+        cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "desk", "namespace": namespace},
+                "spec": {
+                    "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
+                    "containers": [
+                        {
+                            "name": "desk",
+                            "image": "docker.io/kubefit/trainer:dev",
+                            "imagePullPolicy": "IfNotPresent",
+                            "command": ["tini", "--", "sleep", "infinity"],
+                            "volumeMounts": mounts,
+                        }
+                    ],
+                    "volumes": [
+                        {"name": name, "persistentVolumeClaim": {"claimName": name}}
+                        for name in claims
+                    ],
+                    "terminationGracePeriodSeconds": 1,
+                },
+            }
+        )
+        ready = ("wait", "--for=condition=Ready", "pod/desk", f"--timeout={seconds}s")
+        cluster.kubectl("-n", namespace, *ready)
+
+    return open_in

@@ -43,13 +43,13 @@ def _document(case: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def volumes(cluster, operator) -> Iterator[None]:
+def volumes(cluster, operator, open_desk) -> Iterator[None]:
     """A claim for every case that needs files, with its files."""
     cluster.kubectl("create", "namespace", NAMESPACE)
     for case in WITH_FILES:
         cluster.apply(_claim(_name(case)))
-    cluster.apply(_desk())
-    cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod/desk", "--timeout=600s")
+    claims = {name: f"/volumes/{name}" for name in map(_name, WITH_FILES)}
+    open_desk(NAMESPACE, claims, seconds=600)
     subprocess.run(
         [*cluster.kubectl_command, "-n", NAMESPACE, "exec", "-i", "desk", "--"]
         + ["tar", "-x", "-C", "/volumes"],
@@ -66,30 +66,6 @@ def _claim(name: str) -> dict[str, Any]:
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
-    }
-
-
-def _desk() -> dict[str, Any]:
-    names = [_name(case) for case in WITH_FILES]
-    claims = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in names]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "desk", "namespace": NAMESPACE},
-        "spec": {
-            "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
-            "containers": [
-                {
-                    "name": "desk",
-                    "image": "docker.io/kubefit/trainer:dev",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["tini", "--", "sleep", "infinity"],
-                    "volumeMounts": [{"name": n, "mountPath": f"/volumes/{n}"} for n in names],
-                }
-            ],
-            "volumes": claims,
-            "terminationGracePeriodSeconds": 1,
-        },
     }
 
 

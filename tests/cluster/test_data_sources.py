@@ -72,30 +72,10 @@ def _ended(cluster, name: str) -> dict[str, Any] | None:
 
 
 @pytest.fixture(scope="module")
-def pets(cluster, namespace) -> str:
+def pets(cluster, namespace, open_desk) -> str:
     """A second claim with images in `train` and a saved network."""
     cluster.apply(_claim("pets"))
-    desk = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "desk", "namespace": NAMESPACE},
-        "spec": {
-            "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
-            "containers": [
-                {
-                    "name": "desk",
-                    "image": "docker.io/kubefit/trainer:dev",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["tini", "--", "sleep", "infinity"],
-                    "volumeMounts": [{"name": "pets", "mountPath": "/mnt/pets"}],
-                }
-            ],
-            "volumes": [{"name": "pets", "persistentVolumeClaim": {"claimName": "pets"}}],
-            "terminationGracePeriodSeconds": 1,
-        },
-    }
-    cluster.apply(desk)
-    cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod/desk", "--timeout=300s")
+    open_desk(NAMESPACE, {"pets": "/mnt/pets"})
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in FILES:

@@ -42,7 +42,7 @@ print(json.dumps({"accuracy": accuracy, "images": len(labels)}))
 
 
 @pytest.fixture(scope="module")
-def volume(cluster, operator, tmp_path_factory) -> Iterator[str]:
+def volume(cluster, operator, open_desk, tmp_path_factory) -> Iterator[str]:
     """A claim that holds the digits, and a pod of the trainer image with the claim mounted."""
     data = tmp_path_factory.mktemp("data") / "digits"
     subprocess.run(
@@ -60,33 +60,10 @@ def volume(cluster, operator, tmp_path_factory) -> Iterator[str]:
             },
         }
     )
-    cluster.apply(_desk())
-    cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod/desk", "--timeout=300s")
+    open_desk(NAMESPACE, {CLAIM: "/mnt/kubefit"})
     cluster.kubectl("-n", NAMESPACE, "cp", str(data), "desk:/mnt/kubefit/digits")
     yield CLAIM
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=true")
-
-
-def _desk() -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "desk", "namespace": NAMESPACE},
-        "spec": {
-            "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
-            "containers": [
-                {
-                    "name": "desk",
-                    "image": "kubefit/trainer:dev",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["tini", "--", "sleep", "infinity"],
-                    "volumeMounts": [{"name": "volume", "mountPath": "/mnt/kubefit"}],
-                }
-            ],
-            "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": CLAIM}}],
-            "terminationGracePeriodSeconds": 1,
-        },
-    }
 
 
 @contextmanager
