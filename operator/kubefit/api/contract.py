@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kubefit.api.base import Model
+from kubefit.api.checkpoint import Checkpoint, Elastic, InitialWeights
 from kubefit.api.fetch import Fetch
 from kubefit.api.names import VOLUME_DIR, Phase
 from kubefit.api.recipe import Recipe
@@ -46,6 +47,20 @@ class RunConfig(Model):
     """Where results go; see `JobFiles`."""
     peer_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     """How long a worker waits for the others to be reachable before it gives up."""
+    run: str = ""
+    """What sets this TrainingJob apart from others of its name, before and after it: its uid."""
+    checkpoint: Checkpoint = Checkpoint()
+    elastic: Elastic | None = None
+    initial_weights: InitialWeights | None = None
+    max_restarts: Annotated[int, Field(ge=0)] = 3
+    """Failures that are charged, within `restart_window_seconds`, before the job ends."""
+    restart_window_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    stall_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """Training without a step for so long, and for 20 median steps, has stalled."""
+    warm_spare: bool = False
+    """A process with TensorFlow imported stands by to replace one that ends."""
+    grace_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Between SIGTERM and SIGKILL of the agent."""
     fetch: list[Fetch] = []
     recipe: Recipe | None = None
     script: Script | None = None
@@ -84,6 +99,7 @@ class ExitCode(IntEnum):
     OUT_OF_MEMORY = 15
     CRASHED = 16
     FETCH_FAILED = 17
+    RESTARTS_EXHAUSTED = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +154,12 @@ EXIT_MEANINGS: dict[ExitCode, ExitMeaning] = {
         charged=True,
         text="what the job trains on could not be fetched",
     ),
+    ExitCode.RESTARTS_EXHAUSTED: ExitMeaning(
+        reason="RestartsExhausted",
+        permanent=True,
+        charged=False,
+        text="training failed more often than spec.runPolicy.maxRestarts allows",
+    ),
 }
 
 
@@ -147,6 +169,8 @@ class TrainerPhase(StrEnum):
     STARTING = "Starting"
     TRAINING = "Training"
     EVALUATING = "Evaluating"
+    CHECKPOINTING = "Checkpointing"
+    """Training waits until a checkpoint is on the volume, because the worker is to stop."""
     EXPORTING = "Exporting"
     DONE = "Done"
 
@@ -163,6 +187,21 @@ class StepSeconds(Model):
 
     sum: float = 0.0
     counts: list[int] = [0] * (len(STEP_SECONDS_BUCKETS) + 1)
+
+
+class CheckpointReport(Model):
+    """What a trainer knows of its checkpoints on the volume."""
+
+    step: int
+    """Step of the newest one, counted over all epochs."""
+    time: float
+    """Unix time in seconds at which it was complete."""
+    seconds: float
+    """How long it took to write, beside training."""
+    size: int
+    """Bytes."""
+    failing: str = ""
+    """Why the last attempt to write one failed; empty when it did not."""
 
 
 class TrainerReport(Model):
@@ -184,6 +223,9 @@ class TrainerReport(Model):
     """Metrics of the evaluation after training, `loss` among them."""
     skipped_images: int = 0
     """Images that cannot be read and so were left out, of all sets together."""
+    resumed_from: int | None = None
+    """Step of the snapshot that this process went on from."""
+    checkpoint: CheckpointReport | None = None
     step_seconds: StepSeconds = StepSeconds()
     versions: dict[str, str] = {}
     """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
@@ -213,12 +255,32 @@ class AgentPhase(StrEnum):
     FAILED = "Failed"
 
 
+class Cause(Model):
+    """The first cause of a failure of the gang."""
+
+    rank: int
+    exit_code: int
+    reason: str
+    message: str
+    details: str = ""
+    attempt: int | None = None
+    """The attempt that it ended."""
+    time: float | None = None
+    """Unix time in seconds."""
+
+
 class WorkerStatus(Model):
     """Answer of an agent's `/status`."""
 
     rank: int
     workers: int
+    """Workers of this attempt; fewer than asked for while an elastic job lacks some."""
     attempt: int
+    """Number of the attempt under way, from 1: how often the workers have met."""
+    restarts: int = 0
+    """Restarts so far that were charged; of the chief's agent only."""
+    last_cause: Cause | None = None
+    """Why the attempt before this one ended; of the chief's agent only."""
     phase: AgentPhase
     waiting_for: str = ""
     """What an agent in the phase Waiting waits for."""
@@ -243,20 +305,12 @@ class Outcome(Model):
     report: TrainerReport | None = None
 
 
-class Cause(Model):
-    """The first cause of a failed job."""
-
-    rank: int
-    exit_code: int
-    reason: str
-    message: str
-    details: str = ""
-
-
 class Result(Model):
     """What `result.json` holds."""
 
     phase: Phase
+    run: str = ""
+    """`RunConfig.run` of the job that wrote this."""
     attempts: int
     """Number of the attempt that ended the job, from 1."""
     seconds: float
@@ -282,6 +336,11 @@ class JobFiles:
     def checkpoints(self) -> PurePosixPath:
         """Checkpoints, written by the chief."""
         return self.root / "checkpoints"
+
+    @property
+    def attempts(self) -> PurePosixPath:
+        """`attempts.json`: every attempt with its cause, written by the chief's agent."""
+        return self.root / "attempts.json"
 
     @property
     def tensorboard(self) -> PurePosixPath:

@@ -38,6 +38,11 @@ CONFIG_DIR = "/etc/kubefit"
 SECRETS_DIR = "/run/kubefit/secrets"
 """Secrets of `spec.fetch`, each in a folder of its name, while data are fetched."""
 TMP_DIR = "/tmp"
+MEMORY_DIR = "/dev/shm"
+"""In memory; what lies here outlives processes, not the pod."""
+TOKEN_DIR = "/run/kubefit/token"
+TOKEN_KEY = "token"
+"""Key of the Secret, and file in `TOKEN_DIR`, with which the agents of a job know each other."""
 
 
 class VolumeName(StrEnum):
@@ -47,6 +52,10 @@ class VolumeName(StrEnum):
     """The job's own."""
     CONFIG = "config"
     TMP = "tmp"
+    MEMORY = "memory"
+    """`MEMORY_DIR`."""
+    TOKEN = "token"
+    """`TOKEN_DIR`."""
 
 
 class Env(StrEnum):
@@ -67,6 +76,12 @@ class Env(StrEnum):
     """Where the agent writes `Outcome` JSON at its end; default `/dev/termination-log`."""
     RUN = "KUBEFIT_RUN"
     """What sets this run of a job apart from others; set while `spec.fetch` is carried out."""
+    SNAPSHOT_DIR = "KUBEFIT_SNAPSHOT_DIR"
+    """Set by the agent for its trainer: folder in memory for snapshots, which outlives it."""
+    RESTORE = "KUBEFIT_RESTORE"
+    """Set by the agent for its trainer: the snapshot to go on from, the same on all workers."""
+    TOKEN_FILE = "KUBEFIT_TOKEN_FILE"
+    """File with the secret that the agents of a job show each other."""
     LIFELINE = "KUBEFIT_LIFELINE"
     """Number of a file descriptor, the reading end of a pipe whose other end the parent holds: the
     process stops when it closes, so that nothing outlives a parent that was killed."""

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import FreeForm, Model, Quantity, rule
+from kubefit.api.checkpoint import Checkpoint, Elastic, InitialWeights
 from kubefit.api.fetch import DISTINCT_PLACES, Fetch, check_places
 from kubefit.api.names import (
     MAX_NAME_LENGTH,
@@ -141,6 +142,12 @@ class RunPolicy(Model):
     """Keeps or takes all pods away while true."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
     """Restarts after a failure of the infrastructure; errors of the program are never retried."""
+    restart_window_seconds: Annotated[float, Field(ge=1)] = 3600.0
+    """Only restarts of the last so many seconds count against `maxRestarts`."""
+    stall_seconds: Annotated[float, Field(ge=1)] = 300.0
+    """Restarts all workers when no step was done for so long, and for 20 median steps."""
+    warm_spare: bool = False
+    """Keeps a process with TensorFlow imported at hand, so that a restart takes seconds less."""
     active_deadline_seconds: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
     """Ends the job as failed after so many seconds of running."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | SkipJsonSchema[None] = None
@@ -215,6 +222,12 @@ class TrainingJobSpec(
     """Training without code."""
     script: Script | SkipJsonSchema[None] = None
     """Training by the user's own program."""
+    initial_weights: InitialWeights | SkipJsonSchema[None] = None
+    """Weights of another job or of a file to begin with."""
+    checkpoint: Checkpoint = Checkpoint()
+    """How often the state of training is kept."""
+    elastic: Elastic | SkipJsonSchema[None] = None
+    """Training goes on while some workers are missing."""
     tensorboard: TensorBoard = TensorBoard()
     """TensorBoard of this job."""
     run_policy: RunPolicy = RunPolicy()
