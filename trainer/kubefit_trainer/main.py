@@ -5,6 +5,8 @@ all other workers, or at once when it fails, so that they notice.
 """
 
 import atexit
+import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -25,6 +27,7 @@ _LAST_BARRIER_SECONDS = 24 * 3600.0
 """The chief may export and evaluate for long while the others wait; a death ends the waiting."""
 _LINGER_SECONDS = 0.5
 _EXIT_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ def main() -> None:
     """Trains, then leaves the process with 0 or, after writing a `Failure`, its exit code."""
     # The agent made this process the leader of its group: the program's own children go with it.
     lifeline.watch(lambda: os.killpg(0, signal.SIGKILL))
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     start = _start()
     reporter = Reporter(start.progress_file)
     reporter.phase(TrainerPhase.STARTING)
@@ -76,6 +80,8 @@ def main() -> None:
             label=program.label if program else "",
             explained=runtime.explained if runtime else {},
         )
+        if runtime is not None and failure is not None:
+            _end_together(failure, runtime)
         if failure is not None and _worth_a_traceback(error, failure):
             frames = classify.of_program(error.__traceback__, path)
             traceback.print_exception(type(error), error, frames)
@@ -94,18 +100,29 @@ def _train(
     runtime.report_progress(reporter, workers=config.workers)
     versions = {"kubefit": __version__, **runtime.versions()}
     reporter.phase(TrainerPhase.STARTING, versions=versions)
+    fits = runtime.keep_snapshots(config, reporter) if runtime.keep_snapshots else None
     if program is not None and path is not None and config.script is not None:
         which_keras.refuse_imports(config.runtime, path)
         _run_program(strategy, program, path, config.script.args)
     else:
         from kubefit_trainer import recipe as recipes
 
-        recipes.run(config, start.rank, strategy, tell=reporter.update)
+        found = fits.found if fits else {}
+        recipes.run(config, start.rank, strategy, tell=reporter.update, found=found)
+    if fits:
+        fits.keeper.flush()
     reporter.phase(TrainerPhase.DONE)
     runtime.finish(_LAST_BARRIER_SECONDS)
     if runtime.is_chief() and config.workers > 1:
         # The chief serves the barrier: its answers to the others must get out before it goes.
         time.sleep(_LINGER_SECONDS)
+
+
+def _end_together(failure: Failure, runtime: runtimes.Loaded) -> None:
+    """Workers that stop at the same step wait for each other: none is lost to another."""
+    if failure.exit_code == ExitCode.PREEMPTED and runtime.met():
+        with contextlib.suppress(Exception):
+            runtime.finish(_STOP_SECONDS)
 
 
 def _run_program(strategy: Any, program: script.Program, path: Path, args: list[str]) -> None:
@@ -120,7 +137,8 @@ def _run_program(strategy: Any, program: script.Program, path: Path, args: list[
 
 def _worth_a_traceback(error: BaseException, failure: Failure) -> bool:
     """That of a lost peer shows where this worker waited, which is nobody's fault."""
-    return not isinstance(error, SystemExit) and failure.exit_code != ExitCode.PEER_LOST
+    quiet = (ExitCode.PEER_LOST, ExitCode.PREEMPTED)
+    return not isinstance(error, SystemExit) and failure.exit_code not in quiet
 
 
 def _tell_peers(failure: Failure) -> None:
@@ -128,8 +146,10 @@ def _tell_peers(failure: Failure) -> None:
     import tensorflow as tf
     from tensorflow.python.eager import context
 
-    if failure.exit_code != ExitCode.PEER_LOST:
-        context.context().report_error_to_cluster(int(tf.errors.ABORTED), failure.message)
+    if failure.exit_code not in (ExitCode.PEER_LOST, ExitCode.PREEMPTED):
+        # All may fail at once, and then some know of it already.
+        with contextlib.suppress(tf.errors.FailedPreconditionError):
+            context.context().report_error_to_cluster(int(tf.errors.ABORTED), failure.message)
 
 
 def _leave(failure: Failure | None, start: Start, reporter: Reporter, *, has_peers: bool) -> None:

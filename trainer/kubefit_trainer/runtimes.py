@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Protocol
 
-from kubefit.api.contract import ExitCode
+from kubefit.api.contract import ExitCode, RunConfig
 from kubefit.api.v1alpha1 import Runtime
+from kubefit_trainer.callbacks.reporter import Reporter
 from kubefit_trainer.which_keras import WrongKerasError
 
 
@@ -32,6 +33,8 @@ class Loaded:
     is_chief: Callable[[], bool]
     report_progress: _Install
     """Adds reports to all that this Keras does from now on."""
+    keep_snapshots: Callable[[RunConfig, Reporter], Any] | None
+    """Makes training outlive this process; None where this Keras cannot."""
     explained: Mapping[type[BaseException], ExitCode]
     """Errors whose message is a whole sentence, and what they mean."""
 
@@ -51,6 +54,8 @@ def load(runtime: Runtime) -> Loaded:
 def _keras() -> Loaded:
     from kubefit_trainer import keras_multiworker
     from kubefit_trainer.callbacks import of_keras
+    from kubefit_trainer.checkpoints import of_keras as snapshots
+    from kubefit_trainer.checkpoints import starting
     from kubefit_trainer.keras_multiworker import cluster
 
     return Loaded(
@@ -60,7 +65,9 @@ def _keras() -> Loaded:
         finish=keras_multiworker.finish,
         is_chief=keras_multiworker.is_chief,
         report_progress=of_keras.install,
+        keep_snapshots=starting.begin,
         explained={
+            snapshots.StoppedError: ExitCode.PREEMPTED,
             WrongKerasError: ExitCode.USER_ERROR,
             keras_multiworker.PeerFailedError: ExitCode.PEER_LOST,
             keras_multiworker.WorkerLostError: ExitCode.PEER_LOST,
@@ -80,6 +87,7 @@ def _tf_keras() -> Loaded:
         finish=tf_keras_multiworker.finish,
         is_chief=tf_keras_multiworker.is_chief,
         report_progress=of_tf_keras.install,
+        keep_snapshots=None,
         explained={
             WrongKerasError: ExitCode.USER_ERROR,
             tf_keras_multiworker.SavingFailedError: ExitCode.PEER_LOST,

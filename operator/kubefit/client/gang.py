@@ -24,7 +24,7 @@ from kubefit.api.names import Env
 from kubefit.client.causes import last_status, outcome_of
 
 HOST = "127.0.0.1"
-_GRACE_SECONDS = 30.0
+GRACE_SECONDS = 30.0
 """More than an agent gives its trainer."""
 _FOREIGN = ("KUBEFIT_", "JOB_COMPLETION_INDEX", "TF_CONFIG", "KERAS_DISTRIBUTION_")
 
@@ -140,7 +140,7 @@ class Gang:
         running = [agent for agent in self._agents if agent.poll() is None]
         for agent in running:
             agent.terminate()
-        deadline = time.monotonic() + _GRACE_SECONDS
+        deadline = time.monotonic() + GRACE_SECONDS
         try:
             for agent in running:
                 agent.wait(timeout=max(0.0, deadline - time.monotonic()))

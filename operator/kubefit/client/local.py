@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -31,7 +32,7 @@ from kubefit.api.contract import (
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import Runtime, TrainingJob
 from kubefit.client.causes import cause_of, chief_of, first_cause, is_permanent
-from kubefit.client.gang import HOST, Gang, free_ports
+from kubefit.client.gang import GRACE_SECONDS, HOST, Gang, free_ports
 
 _POLL_SECONDS = 0.3
 _SETTLE_SECONDS = 3.0
@@ -79,6 +80,7 @@ class _Run:
     files: JobFiles
     on_status: OnStatus
     on_line: OnLine
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.monotonic)
 
 
@@ -189,6 +191,15 @@ def _config(run: _Run) -> RunConfig:
         volume_dir=str(run.volume),
         job_dir=str(run.files.root),
         peer_timeout_seconds=120.0,
+        run=run.id,
+        checkpoint=spec.checkpoint,
+        elastic=spec.elastic,
+        initial_weights=spec.initial_weights,
+        max_restarts=spec.run_policy.max_restarts,
+        restart_window_seconds=spec.run_policy.restart_window_seconds,
+        stall_seconds=spec.run_policy.stall_seconds,
+        warm_spare=spec.run_policy.warm_spare,
+        grace_seconds=GRACE_SECONDS,
         recipe=spec.recipe,
         script=spec.script,
     )
@@ -258,9 +269,21 @@ def _prepare(root: Path) -> int:
     """Makes the directory of the job, forgets the result before; returns the next attempt."""
     logs = root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    (root / "result.json").unlink(missing_ok=True)
+    _forget(root)
     numbers = [entry.name.removeprefix("attempt-") for entry in logs.glob("attempt-*")]
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _forget(root: Path) -> None:
+    """Removes the result of the run before, and the checkpoints if it has succeeded."""
+    file = root / "result.json"
+    try:
+        before = Result.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        before = None
+    if before is not None and before.phase is Phase.SUCCEEDED:
+        shutil.rmtree(root / "checkpoints", ignore_errors=True)
+    file.unlink(missing_ok=True)
 
 
 def _check_trainer(job: TrainingJob) -> None:

@@ -36,6 +36,11 @@ def announce(*, epochs: int, done: int, trial: bool = False) -> None:
     _plan[:] = [Plan(epochs=epochs, done=done, trial=trial)]
 
 
+def is_trial() -> bool:
+    """Whether the next call of fit is a trial."""
+    return bool(_plan) and _plan[0].trial
+
+
 class Progress:
     """Tells a `Reporter` what one call of fit or evaluate does; a Keras's `Callback` goes with it.
 

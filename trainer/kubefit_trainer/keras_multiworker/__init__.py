@@ -30,6 +30,7 @@ from kubefit_trainer.keras_multiworker.errors import (
     WorkerLostError,
 )
 from kubefit_trainer.keras_multiworker.failures import explain
+from kubefit_trainer.keras_multiworker.positions import first_step
 from kubefit_trainer.keras_multiworker.setup import (
     barrier,
     finish,
@@ -52,6 +53,7 @@ __all__ = [
     "barrier",
     "explain",
     "finish",
+    "first_step",
     "install",
     "is_chief",
     "outside_strategy",

@@ -14,7 +14,9 @@ of `distribute_datasets_from_function` is taken as cut by its program already. D
 batches on different workers are found by their fingerprints and refused.
 """
 
+import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
@@ -25,12 +27,13 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.epoch_iterator import EpochIterator
 from tensorflow.python.distribute import input_lib
 
-from kubefit_trainer.keras_multiworker import cluster, preflight, seeds, shares, sums
+from kubefit_trainer.keras_multiworker import cluster, positions, preflight, seeds, shares, sums
 from kubefit_trainer.keras_multiworker.iterators import (
     EndingIterator,
     ShareIterator,
     UnevenIterator,
     explicit_options,
+    release,
 )
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
@@ -48,6 +51,8 @@ def _apply() -> None:
             return
         EpochIterator.__init__(self, *args, **kwargs)
         self._distribute_strategy = distribute_strategy
+        self._follower = positions.claimed()
+        self._position = positions.Position()
         self.source = _source(self.data_adapter, distribute_strategy)
         self._num_batches = self.source.steps
         preflight.data(self.source)
@@ -73,21 +78,46 @@ def _enumerate(self: Any) -> Iterator[tuple[int, int, Any]]:
     self.data_adapter.on_epoch_begin()
     size = self.steps_per_execution
     wanted = self.steps_per_epoch or self.source.steps
-    if self._current_iterator is None or self.steps_per_epoch is None:
-        self._current_iterator = self.source.iterate()
-    step = 0
+    step = _begin(self)
     self._steps_seen = 0
+    first = True
     while wanted is None or step < wanted:
         if self._current_iterator.remaining == 0:
             if self.steps_per_epoch:
                 self._interrupted_warning()
             break
+        if self._follower and not first and self._current_iterator.has_more:
+            self._follower.between_steps(replace(self._position, step=step))
+        first = False
         self._steps_seen = step + size
         yield step, step + size - 1, self._current_iterator
         step += size
+        self._position = replace(self._position, drawn=self._position.drawn + size)
     if self._current_iterator is not None and self._current_iterator.remaining == 0:
         self._current_iterator = None
+    if self._follower:
+        anew = self._current_iterator is None or self.steps_per_epoch is None
+        here = self._position
+        self._follower.after_epoch(
+            positions.Position(passes=here.passes + 1) if anew else replace(here, step=0)
+        )
     self.data_adapter.on_epoch_end()
+
+
+def _begin(self: Any) -> int:
+    """Has the iterator of an epoch ready; returns the first step that is left to do."""
+    start = self._follower.begins() if self._follower else None
+    if start is not None and (start.passes or start.drawn):
+        exactly = self.source.seek(start.passes, start.drawn)
+        if exactly is not None:
+            self._follower.skips(start.drawn, exactly=exactly)
+        self._position = start
+        self._current_iterator = self.source.iterate()
+    elif self._current_iterator is None or self.steps_per_epoch is None:
+        begun = self._current_iterator is not None or self._position.drawn
+        self._position = positions.Position(passes=self._position.passes + bool(begun))
+        self._current_iterator = self.source.iterate()
+    return start.step if start else 0
 
 
 class _GlobalSource:
@@ -112,16 +142,32 @@ class _GlobalSource:
         self.steps = steps
         self._may_be_empty = replicas > 1 and not _has_rows(self.element_spec, replicas)
         self.endless = steps is None and dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+        self._skipped = 0
+
+    def seek(self, passes: int, drawn: int) -> bool | None:
+        """Makes the next iteration begin after so many passes and steps.
+
+        Returns None if nothing is drawn for it, else whether the order is sure to be the same.
+        """
+        for _ in range(passes):
+            # A shuffle that is seeded takes its next order when it is iterated again.
+            release(iter(self.dataset))
+        self._skipped = drawn
+        return False if passes or drawn else None
 
     def iterate(self) -> ShareIterator:
+        dataset, skipped = self.dataset, self._skipped
+        self._skipped = 0
+        if skipped:
+            dataset = dataset.skip(skipped * self._local)
         if self.steps is not None or self.endless:
             return ShareIterator(
-                self.dataset,
-                steps=self.steps,
+                dataset,
+                steps=None if self.steps is None else self.steps - skipped,
                 replicas=self._local,
                 may_be_empty=self._may_be_empty,
             )
-        return EndingIterator(self.dataset, replicas=self._local)
+        return EndingIterator(dataset, replicas=self._local)
 
 
 def _has_rows(spec: Any, wanted: int) -> bool:
@@ -160,25 +206,35 @@ class _ArraySource:
         smallest = min(self._batch, self._rows % self._batch or self._batch)
         self._may_be_empty = smallest < self._replicas
         self._stream: ShareIterator | None = None
-        self.dataset = self._pipeline(seeds.next_data_seed() if self._shuffle else 0)
+        self._seed = seeds.next_data_seed() if self._shuffle else 0
+        self._drawn = 0
+        self.dataset = self._pipeline()
         self.element_spec = self.dataset.element_spec[0]
+
+    def seek(self, passes: int, drawn: int) -> bool | None:
+        """Makes the next iteration begin after so many passes and steps; draws nothing for it."""
+        self._stream, self._drawn = None, drawn
+        self.dataset = self._pipeline(passes, drawn)
+        return None
 
     def iterate(self) -> ShareIterator:
         if self._stream is None or self._stream.remaining != 0:
             self._stream = ShareIterator(
                 self.dataset, steps=0, replicas=self._local, may_be_empty=self._may_be_empty
             )
-        self._stream.remaining = self.steps
+        self._stream.remaining = self.steps - self._drawn
+        self._drawn = 0
         return self._stream
 
-    def _pipeline(self, seed: int) -> Any:
+    def _pipeline(self, passes: int = 0, drawn: int = 0) -> Any:
         turns = tf.data.Dataset.range(self.steps * self._local)
         data = tf.data.Dataset.from_tensors(self._inputs).repeat()
-        order = tf.data.Dataset.counter().flat_map(
+        order = tf.data.Dataset.counter(passes).flat_map(
             lambda epoch: tf.data.Dataset.zip(
-                turns, tf.data.Dataset.from_tensors(self._order(seed, epoch)).repeat()
+                turns, tf.data.Dataset.from_tensors(self._order(self._seed, epoch)).repeat()
             )
         )
+        order = order.skip(drawn * self._local)
         dataset = tf.data.Dataset.zip(order, data).map(
             lambda order, data: self._share(order[0], order[1], data), num_parallel_calls=2
         )
@@ -226,26 +282,46 @@ class _LocalSource:
             input_pipeline_id=cluster.member().rank,
             num_replicas_in_sync=replicas,
         )
-        dataset = distributed._dataset_fn(context)
+        self._build = functools.partial(distributed._dataset_fn, context)
+        dataset = self._build()
         self.element_spec = dataset.element_spec
         own = int(dataset.cardinality())
         known = sums.max_over_workers(0 if own >= 0 else 1) == 0
         self.endless = sums.max_over_workers(own != tf.data.INFINITE_CARDINALITY) == 0
-        dataset = dataset.map(lambda *data: shares.local_share(_one(data)))
         self.steps: int | None = None
         if known:
             self.steps = -(-sums.max_over_workers(own) // self._local)
+        self._left = self.steps
+        self._rest: Any = None
+        self.dataset = self._shares(dataset)
+
+    def _shares(self, dataset: Any) -> Any:
+        dataset = dataset.map(lambda *data: shares.local_share(_one(data)))
+        if self.steps is not None:
             dataset = dataset.concatenate(self._empties())
-        self.dataset = dataset.prefetch(2 * self._local)
+        return dataset.prefetch(2 * self._local)
+
+    def seek(self, passes: int, drawn: int) -> bool | None:
+        """Makes the next iteration begin after so many passes and steps.
+
+        Returns None if the program builds its pipeline from there, else False.
+        """
+        dataset, there = positions.build_from(drawn, self._build)
+        dataset = self._shares(dataset)
+        self._rest = dataset if there else dataset.skip(drawn * self._local)
+        self._left = None if self.steps is None else self.steps - drawn
+        return None if there and not passes else False
 
     def _empties(self) -> Any:
         return tf.data.Dataset.from_tensors(shares.empty_share(self.element_spec)).repeat()
 
     def iterate(self) -> ShareIterator:
+        dataset, self._rest = self.dataset if self._rest is None else self._rest, None
         if self.steps is not None or self.endless:
-            return ShareIterator(self.dataset, steps=self.steps, replicas=self._local)
+            left, self._left = self._left, self.steps
+            return ShareIterator(dataset, steps=left, replicas=self._local)
         return UnevenIterator(
-            self.dataset,
+            dataset,
             replicas=self._local,
             empty=shares.empty_share(self.element_spec),
             any_worker=sums.any_worker,

@@ -35,6 +35,11 @@ class ShareIterator:
         self.replicas = replicas
         self.may_be_empty = may_be_empty
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is sure to be another step."""
+        return self.remaining != 0
+
     def take(self, wanted: int) -> int:
         """How many steps can be run at once, at most `wanted`; raises StopIteration at the end."""
         count = wanted if self.remaining is None else min(wanted, self.remaining)
@@ -66,6 +71,11 @@ class EndingIterator(ShareIterator):
         super().__init__(dataset, steps=None, replicas=replicas)
         self._ahead = self._draw()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is another step."""
+        return self._ahead is not None
+
     def _draw(self) -> Drawn | None:
         drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
         if not all(bool(one.has_value()) for one in drawn):
@@ -92,6 +102,11 @@ class UnevenIterator(ShareIterator):
         super().__init__(dataset, steps=None, replicas=replicas)
         self._empty = empty
         self._any_worker = any_worker
+
+    @property
+    def has_more(self) -> bool:
+        """Nobody knows before the workers have asked each other."""
+        return False
 
     def __next__(self) -> Drawn:
         drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]

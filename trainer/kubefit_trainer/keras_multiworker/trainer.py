@@ -22,7 +22,7 @@ from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 from keras.src.trainers import trainer as base_trainer
 
-from kubefit_trainer.keras_multiworker import agreement, cluster, logs, shares, watchdog
+from kubefit_trainer.keras_multiworker import agreement, asking, cluster, logs, shares, watchdog
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.iterators import ShareIterator
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
@@ -75,6 +75,8 @@ def _batch_spec(iterator: Any) -> Any:
 
 
 _made = itertools.count()
+_SAID = 2 + len(asking.Request)
+"""What a worker says in the collective of a step: stop, more to come, requests."""
 
 
 class _StepFunction:
@@ -92,6 +94,7 @@ class _StepFunction:
         function = getattr(step_function, "__func__", None)
         self._standard = function is tf_trainer.TensorFlowTrainer.train_step
         self._custom = not self._standard and function is not tf_trainer.TensorFlowTrainer.test_step
+        self._trains = getattr(step_function, "__name__", "") != "test_step"
         self._name = f"a {getattr(step_function, '__name__', 'step').replace('_', ' ')}"
         self._unchecked: list[Any] = []
         self.number = next(_made)
@@ -108,7 +111,7 @@ class _StepFunction:
             result, note = self._several(
                 iterator.iterator,
                 tf.constant(count),
-                tf.constant([stop, 1.0]),
+                tf.constant([stop, 1.0, *asking.flags()]),
                 iterator.may_be_empty,
             )
         else:
@@ -127,7 +130,7 @@ class _StepFunction:
             if not isinstance(iterator, ShareIterator):
                 element = self._cut(element)
             more = float(getattr(element, "more", True))
-            outcome = self._single(tuple(element), tf.constant([stop, more]), True)
+            outcome = self._single(tuple(element), tf.constant([stop, more, *asking.flags()]), True)
             agreement.check_more(more, outcome[1][1], self._strategy)
         if outcome is None:
             raise StopIteration
@@ -142,9 +145,12 @@ class _StepFunction:
     def _after(self, note: Any) -> None:
         """Acts on what all workers agreed about."""
         self.calls += 1
-        self._unchecked.append(note[2:])
-        if bool(note[0] > 0):
+        self._unchecked.append(note[_SAID:])
+        stop, _, *requests = note[:_SAID].numpy().tolist()
+        if stop > 0:
             object.__setattr__(self._model, "_stop_agreed", True)
+        if self._trains:
+            asking.hear(requests)
         if self.calls & (self.calls - 1) == 0 or len(self._unchecked) >= 32:
             self.check()
 

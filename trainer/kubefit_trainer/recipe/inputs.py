@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kubefit.api.recipe import ClassWeights, Images, OnUnreadable, Recipe
+from kubefit_trainer import keras_multiworker
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment
 from kubefit_trainer.preflight import counts
@@ -169,6 +170,7 @@ def training_dataset(
             recipe,
             shard=_shard(context),
             weights=chosen.weights,
+            start=keras_multiworker.first_step(),
         )
     )
 

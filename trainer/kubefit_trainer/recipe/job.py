@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import keras
 import numpy as np
@@ -57,6 +58,8 @@ _EXPORT_SAMPLES = 8
 _NAMED = 10
 """Skipped images that are named on the log."""
 _PHASE_STRIDE = 1_000_003
+_BATCH, _RATES = "globalBatchSize", "learningRates"
+"""Numbers in place of `auto`, as they are kept; rates by the number of the phase."""
 
 
 def run(
@@ -65,12 +68,14 @@ def run(
     strategy: tf.distribute.Strategy,
     *,
     tell: Callable[..., None] = lambda **changes: None,
+    found: dict[str, Any] | None = None,
 ) -> None:
     """Trains, evaluates and exports what `config.recipe` describes.
 
     To be called on every worker, outside the scope of `strategy`: the chief reloads the exported
     model alone, and a variable made in the scope would wait for all the others. `tell` is given
-    fields of the `TrainerReport`.
+    fields of the `TrainerReport`. `found` is kept with the state of training: what is in it already
+    was found out before this process began, and is not searched again.
 
     Raises:
         ConfigurationError: the data or the weights cannot be used.
@@ -97,11 +102,20 @@ def run(
 
     record(recipe)
     model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
+    found = {} if found is None else found
     with _unreadable_explained(inputs):
-        recipe = settled(model, recipe, inputs, strategy=strategy)
+        recipe = settled(model, recipe, inputs, strategy=strategy, found=found)
         record(recipe)
         callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
-        fit(model, recipe, inputs, strategy=strategy, callbacks=callbacks, record=record)
+        fit(
+            model,
+            recipe,
+            inputs,
+            strategy=strategy,
+            callbacks=callbacks,
+            record=record,
+            found=found,
+        )
         if inputs.evaluation is not None:
             evaluate(model, recipe, inputs.evaluation, strategy=strategy)
     if rank == 0:
@@ -136,7 +150,12 @@ def build(
 
 
 def settled(
-    model: keras.Model, recipe: Recipe, inputs: Inputs, *, strategy: tf.distribute.Strategy
+    model: keras.Model,
+    recipe: Recipe,
+    inputs: Inputs,
+    *,
+    strategy: tf.distribute.Strategy,
+    found: dict[str, Any],
 ) -> Recipe:
     """The resolved recipe with a number in place of `globalBatchSize: auto`.
 
@@ -144,6 +163,8 @@ def settled(
     """
     if recipe.training.global_batch_size != AUTO:
         return recipe
+    if _BATCH in found:
+        return batch_size.sized(recipe, found[_BATCH])
 
     def prepared(phase: Phase) -> int:
         still = {"learning_rate": range_test.FALLBACK, "schedule": Schedule()}
@@ -157,15 +178,16 @@ def settled(
 
     prepared(max(recipe.training.phases or [], key=prepared))
     with trial.of(model):
-        found = batch_size.find(
+        size = batch_size.find(
             model,
             recipe,
             images=len(inputs.train.samples),
             replicas=strategy.num_replicas_in_sync,
             train=train,
         )
-    print(f"global_batch_size={found} (auto)", flush=True)
-    return batch_size.sized(recipe, found)
+    print(f"global_batch_size={size} (auto)", flush=True)
+    found[_BATCH] = size
+    return batch_size.sized(recipe, size)
 
 
 def fit(
@@ -176,6 +198,7 @@ def fit(
     strategy: tf.distribute.Strategy,
     callbacks: list[keras.callbacks.Callback],
     record: Callable[[Recipe], None] = lambda recipe: None,
+    found: dict[str, Any] | None = None,
 ) -> dict[str, list[float]]:
     """Trains all phases of a resolved recipe; returns the logs of every epoch.
 
@@ -194,6 +217,7 @@ def fit(
             " spec.recipe.data.validation or validationSplit"
         )
     logs: dict[str, list[float]] = {}
+    rates: dict[str, float] = ({} if found is None else found).setdefault(_RATES, {})
 
     def prepare(phase: Phase, steps_per_epoch: int) -> Rate:
         with strategy.scope():
@@ -202,12 +226,16 @@ def fit(
     for number, phase in enumerate(phases):
         seeded = _reseeded(recipe, number)
         if phase.learning_rate == AUTO:
-            progress.announce(epochs=total, done=done, trial=True)
-            train = partial(_try, model, seeded, inputs, strategy)
-            optimizer = training.optimizer or Optimizer.ADAM
-            found = range_test.find(model, optimizer, phase, prepare=prepare, train=train)
-            print(f"phase={number + 1}/{len(phases)} learning_rate={found:g} (auto)", flush=True)
-            phases[number] = phase = phase.model_copy(update={"learning_rate": found})
+            known = rates.get(str(number))
+            if known is None:
+                progress.announce(epochs=total, done=done, trial=True)
+                train = partial(_try, model, seeded, inputs, strategy)
+                optimizer = training.optimizer or Optimizer.ADAM
+                known = range_test.find(model, optimizer, phase, prepare=prepare, train=train)
+                text = f"phase={number + 1}/{len(phases)} learning_rate={known:g} (auto)"
+                print(text, flush=True)
+                rates[str(number)] = known
+            phases[number] = phase = phase.model_copy(update={"learning_rate": known})
             record(_with_phases(recipe, phases))
         rate = prepare(phase, steps)
         progress.announce(epochs=total, done=done)

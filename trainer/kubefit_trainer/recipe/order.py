@@ -68,12 +68,14 @@ def steps(samples: int, global_batch: int) -> int:
 
 
 def training_stream(
-    samples: NDArray[np.int64], *, seed: int, global_batch: int
+    samples: NDArray[np.int64], *, seed: int, global_batch: int, start: int = 0
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yields (pass, sample ids) of every global batch, pass after pass without end."""
-    for epoch in itertools.count():
+    """Yields (pass, sample ids) of every global batch from number `start` on, without end."""
+    first, skipped = divmod(start, steps(len(samples), global_batch))
+    for epoch in itertools.count(first):
         order = samples[permutation(len(samples), Stream.ORDER, seed=seed, epoch=epoch)]
-        for batch in fixed_stream(order, global_batch=global_batch):
+        left = order[skipped * global_batch if epoch == first else 0 :]
+        for batch in fixed_stream(left, global_batch=global_batch):
             yield epoch, batch
 
 

@@ -47,8 +47,11 @@ def training_batches(
     *,
     shard: Shard,
     weights: NDArray[np.float32] | None = None,
+    start: int = 0,
 ) -> tf.data.Dataset:
     """Endless (images, targets) batches: uint8 (rows, height, width, channels), see `targets`.
+
+    The first is the global batch of number `start`; nothing before it is read.
 
     With `weights`, one of each sample of the source, they are (images, targets, weights).
 
@@ -58,7 +61,7 @@ def training_batches(
 
     def works() -> Iterator[_Work]:
         stream = order.training_stream(
-            samples, seed=training.seed, global_batch=training.images_per_step
+            samples, seed=training.seed, global_batch=training.images_per_step, start=start
         )
         for epoch, batch in stream:
             # The partner is the next of the global batch, whichever worker that one belongs to.

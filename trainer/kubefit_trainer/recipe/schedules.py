@@ -56,11 +56,18 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         """Multiplies by that factor from step to step instead; before the first step."""
         self._growth = growth
 
-    def lower(self) -> None:
-        """Lowers the factor of a plateau once, not below its floor."""
+    def lower(self) -> float:
+        """Lowers the factor of a plateau once, not below its floor; returns it."""
+        if self._factor is None:
+            return 1.0
+        lowered = float(self._factor.numpy()) * self._schedule.factor
+        self.set_factor(max(self._schedule.floor, lowered))
+        return float(self._factor.numpy())
+
+    def set_factor(self, factor: float) -> None:
+        """Sets the factor of a plateau."""
         if self._factor is not None:
-            lowered = float(self._factor.numpy()) * self._schedule.factor
-            self._factor.assign(max(self._schedule.floor, lowered))
+            self._factor.assign(factor)
 
     def get_config(self) -> dict[str, Any]:
         """Nothing: models are saved without their optimizer."""

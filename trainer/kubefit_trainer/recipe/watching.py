@@ -68,7 +68,12 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._every = schedule.every
         self._rate = rate
+        self._factor = 1.0
         self._improvement = _Improvement(larger=False)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Has the rate as low as before an interruption."""
+        self._rate.set_factor(self._factor)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Counts epochs without improvement."""
@@ -76,7 +81,7 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]
         self._improvement.better(logs.get("val_loss", logs.get("loss", math.nan)))
         if self._improvement.waited >= self._every:
             self._improvement.waited = 0
-            self._rate.lower()
+            self._factor = self._rate.lower()
 
 
 class AverageWeights(keras.callbacks.Callback):  # type: ignore[misc]
