@@ -1,4 +1,4 @@
-"""The workers of one attempt as processes of this machine: start, status, output, end.
+"""The workers of a job as processes of this machine: start, status, output, end.
 
 Each agent leads a session of its own, so that a terminal's Ctrl-C reaches the launcher alone, and
 holds the end of a pipe that closes when the launcher dies, however it dies.
@@ -7,13 +7,13 @@ holds the end of a pipe that closes when the launcher dies, however it dies.
 import http.client
 import os
 import queue
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Self
 
@@ -42,35 +42,44 @@ def free_ports(count: int) -> list[int]:
 
 
 class Gang:
-    """All agents of one attempt; a context manager that leaves no process behind."""
+    """All agents of a job; a context manager that leaves no process behind."""
 
-    def __init__(self, config: RunConfig, *, attempt: int, folder: Path) -> None:
+    def __init__(self, config: RunConfig, *, folder: Path) -> None:
         self._config = config
-        self._attempt = attempt
         self._folder = folder
         self._lifeline = os.pipe()
         self._readers: list[threading.Thread] = []
-        self._agents: list[subprocess.Popen[str]] = []
+        self._agents: dict[int, subprocess.Popen[str]] = {}
+        self._attempts: dict[int, int] = {}
         self.lines: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
         file = folder / "run.json"
         file.write_text(config.model_dump_json(by_alias=True))
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
         }
-        environment |= {Env.RUN_CONFIG: str(file), Env.ATTEMPT: str(attempt)}
+        token = folder / "token"
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex())
+        self._environment = {
+            **environment,
+            Env.RUN_CONFIG: str(file),
+            Env.TOKEN_FILE: str(token),
+        }
         try:
             for rank in range(config.workers):
-                self._start(rank, environment)
+                self.start(rank)
         except BaseException:
             self._end()
             raise
 
-    def _start(self, rank: int, environment: Mapping[str, str]) -> None:
+    def start(self, rank: int) -> None:
+        """Starts the agent of that rank, also in place of one that has ended."""
+        self._outcome_file(rank).unlink(missing_ok=True)
         reading = self._lifeline[0]
         agent = subprocess.Popen(
             [sys.executable, "-m", "kubefit_trainer.agent"],
             env={
-                **environment,
+                **self._environment,
                 Env.RANK: str(rank),
                 Env.OUTCOME_FILE: str(self._outcome_file(rank)),
                 Env.LIFELINE: str(reading),
@@ -83,7 +92,7 @@ class Gang:
             pass_fds=[reading],
             start_new_session=True,
         )
-        self._agents.append(agent)
+        self._agents[rank] = agent
         if agent.stdout is not None:
             reader = threading.Thread(target=self._read, args=(rank, agent.stdout), daemon=True)
             reader.start()
@@ -132,12 +141,21 @@ class Gang:
     def _status(self, rank: int) -> WorkerStatus | None:
         last = self._outcome(rank)
         if last is None:
-            return _asked(self._config.agent_port(rank))
-        return last_status(last, workers=self._config.workers, attempt=self._attempt)
+            status = _asked(self._config.agent_port(rank))
+            if status is not None:
+                self._attempts[rank] = status.attempt
+            return status
+        attempt = self._attempts.get(rank, 1)
+        return last_status(last, workers=self._config.workers, attempt=attempt)
+
+    @property
+    def attempt(self) -> int:
+        """The latest attempt that an agent has told of."""
+        return max(self._attempts.values(), default=1)
 
     def stop(self) -> None:
         """Ends all agents: asks them first, kills those that take too long."""
-        running = [agent for agent in self._agents if agent.poll() is None]
+        running = [agent for agent in self._agents.values() if agent.poll() is None]
         for agent in running:
             agent.terminate()
         deadline = time.monotonic() + GRACE_SECONDS

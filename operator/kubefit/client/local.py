@@ -5,6 +5,7 @@ Restarts the whole gang as the operator would, and keeps the first cause of a fa
 
 import contextlib
 import importlib.util
+import math
 import os
 import queue
 import shutil
@@ -115,29 +116,13 @@ def run_local(
     )
     first = _prepare(root)
     with _sigterm_as_exit():
-        return _attempts(run, first=first)
+        return _train(run, first=first)
 
 
-def _attempts(run: _Run, *, first: int) -> LocalResult:
-    attempt = first
-    while True:
-        try:
-            outcomes = _attempt(run, attempt)
-        except (KeyboardInterrupt, SystemExit):
-            _finish(run, [_interrupted()], first=first, attempt=attempt)
-            raise
-        cause = first_cause(outcomes)
-        left = run.job.spec.run_policy.max_restarts - (attempt - first)
-        if cause is None or is_permanent(cause.exit_code) or left <= 0:
-            return _finish(run, outcomes, first=first, attempt=attempt)
-        run.on_line(cause.rank, f"kubefit: {cause.message}; restarting all workers")
-        attempt += 1
-
-
-def _attempt(run: _Run, attempt: int) -> list[Outcome]:
+def _train(run: _Run, *, first: int) -> LocalResult:
     folder = Path(tempfile.mkdtemp(prefix="kubefit-"))
     try:
-        with Gang(_config(run), attempt=attempt, folder=folder) as gang:
+        with Gang(_config(run), folder=folder) as gang:
             _watch(run, gang)
             by_themselves = {outcome.rank for outcome in gang.ended()}
             gang.stop()
@@ -145,25 +130,50 @@ def _attempt(run: _Run, attempt: int) -> list[Outcome]:
             run.on_status(gang.statuses())
         _drain(run, gang)
         # Those that were stopped because another had failed are no cause of anything.
-        return [o for o in outcomes if o.rank in by_themselves or o.exit_code != ExitCode.PREEMPTED]
+        ended = [
+            o for o in outcomes if o.rank in by_themselves or o.exit_code != ExitCode.PREEMPTED
+        ]
+        return _finish(run, ended, first=first, last=gang.attempt)
+    except (KeyboardInterrupt, SystemExit):
+        _finish(run, [_interrupted()], first=first, last=first)
+        raise
     finally:
         shutil.rmtree(folder)
 
 
 def _watch(run: _Run, gang: Gang) -> None:
-    """Returns when all workers have ended, or when one has failed and the others had their time."""
-    workers = run.job.spec.workers
-    failed_at: float | None = None
-    while len(ended := gang.ended()) < workers:
-        cause = first_cause(ended)
-        if cause is not None:
-            failed_at = failed_at or time.monotonic()
-            only_lost = cause.exit_code == ExitCode.PEER_LOST
-            settle = _PEER_LOST_SETTLE_SECONDS if only_lost else _SETTLE_SECONDS
-            if time.monotonic() > failed_at + settle:
-                return
+    """Returns when all workers have ended for good, or when one has and the others had their time.
+
+    An agent that ended otherwise is started anew, as a Job makes a new pod.
+    """
+    restarts, over_at = 0, math.inf
+    ended_at: dict[int, float] = {}
+    while len(ended := gang.ended()) < run.job.spec.workers or any(
+        not _is_final(outcome) for outcome in ended
+    ):
+        now = time.monotonic()
+        if any(_is_final(o) and o.exit_code != ExitCode.SUCCESS for o in ended):
+            over_at = min(over_at, now + _SETTLE_SECONDS)
+        if now > over_at:
+            return
+        for outcome in ended:
+            since = ended_at.setdefault(outcome.rank, now)
+            # One that lost its peers may have heard that the job is over before it is seen here.
+            lost = outcome.exit_code == ExitCode.PEER_LOST
+            if _is_final(outcome) or over_at < math.inf:
+                continue
+            if not lost or now - since > _PEER_LOST_SETTLE_SECONDS:
+                restarts += outcome.exit_code != ExitCode.PREEMPTED
+                if restarts > run.job.spec.run_policy.max_restarts:
+                    return
+                del ended_at[outcome.rank]
+                gang.start(outcome.rank)
         run.on_status(gang.statuses())
         _drain(run, gang, seconds=_POLL_SECONDS)
+
+
+def _is_final(outcome: Outcome) -> bool:
+    return outcome.exit_code == ExitCode.SUCCESS or is_permanent(outcome.exit_code)
 
 
 def _drain(run: _Run, gang: Gang, *, seconds: float = 0.0) -> None:
@@ -205,13 +215,14 @@ def _config(run: _Run) -> RunConfig:
     )
 
 
-def _finish(run: _Run, outcomes: list[Outcome], *, first: int, attempt: int) -> LocalResult:
+def _finish(run: _Run, outcomes: list[Outcome], *, first: int, last: int) -> LocalResult:
     """Writes `result.json`: of a failure only the launcher knows the first cause."""
     cause, chief = first_cause(outcomes), chief_of(outcomes)
     report = chief.report if chief else None
-    result = _reported(Path(run.files.result), attempt) or Result(
+    result = _reported(Path(run.files.result), run.id) or Result(
         phase=Phase.SUCCEEDED if cause is None else Phase.FAILED,
-        attempts=attempt,
+        run=run.id,
+        attempts=last,
         seconds=0.0,
         metrics=report.metrics if report else {},
         evaluation=report.evaluation if report else {},
@@ -226,6 +237,7 @@ def _finish(run: _Run, outcomes: list[Outcome], *, first: int, attempt: int) -> 
         }
     )
     _write(Path(run.files.result), result)
+    attempt = max(first, last, result.attempts)
     return LocalResult(
         phase=result.phase,
         failure=result.failure,
@@ -250,13 +262,13 @@ def _interrupted() -> Outcome:
     )
 
 
-def _reported(file: Path, attempt: int) -> Result | None:
-    """What the chief's agent wrote at the end of that attempt."""
+def _reported(file: Path, run: str) -> Result | None:
+    """What the chief's agent wrote at the end of that run."""
     try:
         result = Result.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-    return result if result.attempts == attempt else None
+    return result if result.run == run else None
 
 
 def _write(file: Path, result: Result) -> None:

@@ -13,8 +13,7 @@ from typing import IO
 
 from kubefit.api.names import Env
 
-GRACE_SECONDS = 20.0
-"""Between SIGTERM and SIGKILL; less than the 30 s that a pod has by default."""
+Log = IO[bytes]
 _LONGEST_LINE = 65536
 _KEPT_LINES = 40
 
@@ -23,7 +22,8 @@ class Trainer:
     """One trainer, the leader of its own session; to be started by the agent's main thread."""
 
     def __init__(self, environment: Mapping[str, str], *, log: IO[bytes]) -> None:
-        reading, self._lifeline = os.pipe()
+        reading, writing = os.pipe()
+        self._lifeline: int | None = writing
         self._log = log
         self._stop_at: float | None = None
         self.output: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -45,32 +45,50 @@ class Trainer:
         """Process id of the trainer."""
         return self._process.pid
 
-    def stop(self) -> None:
-        """Asks the trainer to end, and kills it after `GRACE_SECONDS`; the second call at once."""
+    def stop(self, grace_seconds: float) -> None:
+        """Asks the trainer to end, and kills it when the grace is over; the second call at once."""
         if self._stop_at is None:
-            self._stop_at = time.monotonic() + GRACE_SECONDS
+            self._stop_at = time.monotonic() + grace_seconds
             self._signal(signal.SIGTERM)
         else:
-            self._stop_at = time.monotonic()
+            self.kill()
 
-    def wait(self) -> int:
-        """The return code, after everything the trainer wrote has been copied."""
-        while True:
-            try:
-                code = self._process.wait(timeout=0.1)
-                break
-            except subprocess.TimeoutExpired:
-                if self._stop_at is not None and time.monotonic() > self._stop_at:
-                    self._signal(signal.SIGKILL)
+    def kill(self) -> None:
+        """Ends the trainer at once."""
+        self._stop_at = time.monotonic()
+        self._signal(signal.SIGKILL)
+
+    def dump(self) -> None:
+        """Has the trainer write the stacks of all its threads to its log."""
+        self._signal(signal.SIGUSR1, group=False)
+
+    def is_stopped(self) -> bool:
+        """Whether a signal keeps the trainer from running."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text()
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] in ("T", "t")
+
+    def ended(self, timeout: float) -> int | None:
+        """The return code, after everything the trainer wrote has been copied; None if it runs."""
+        if self._stop_at is not None and time.monotonic() > self._stop_at:
+            self._signal(signal.SIGKILL)
+        try:
+            code = self._process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return None
         # Processes that the program left behind hold the output open, and the accelerator.
         self._signal(signal.SIGKILL)
         self._copier.join(timeout=5)
-        os.close(self._lifeline)
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
         return code
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int, *, group: bool = True) -> None:
         try:
-            os.killpg(self._process.pid, number)
+            (os.killpg if group else os.kill)(self._process.pid, number)
         except ProcessLookupError:
             return
 

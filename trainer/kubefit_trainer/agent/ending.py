@@ -20,6 +20,10 @@ class End:
     """As in `subprocess`: a signal is negative."""
     told_to_stop: bool = False
     """The agent itself was told to stop, and passed it on, before anything had failed."""
+    told_to_end: bool = False
+    """The agent killed it because another worker's trainer had ended."""
+    was_stopped: bool = False
+    """A signal kept it from running when it was killed."""
     oom_kills: int = 0
     """Processes of this control group that the kernel killed for memory meanwhile."""
     failure: Failure | None = None
@@ -33,6 +37,16 @@ def failure_of(end: End) -> Failure | None:
     """Why training failed; None if it succeeded."""
     if end.returncode == 0:
         return None
+    if end.was_stopped:
+        return _failure(
+            end,
+            ExitCode.STALLED,
+            "the training process was stopped by a signal (SIGSTOP) and did not go on",
+        )
+    if end.failure is not None and end.told_to_end:
+        return end.failure
+    if end.told_to_end:
+        return _failure(end, ExitCode.PEER_LOST, "ended because another worker had")
     if end.told_to_stop:
         return _failure(end, ExitCode.PREEMPTED, "the worker was told to stop")
     if end.failure is not None:

@@ -6,7 +6,7 @@ Pure functions; what the user has set in the pod wins.
 import importlib.util
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kubefit.api.contract import RunConfig
 from kubefit.api.names import Env
@@ -18,6 +18,7 @@ def of_trainer(
     config: RunConfig,
     rank: int,
     *,
+    addresses: Sequence[str],
     cpus: float,
     given: Mapping[str, str],
 ) -> dict[str, str]:
@@ -26,12 +27,13 @@ def of_trainer(
     Args:
         config: The run.
         rank: Rank of the worker.
+        addresses: `host:port` of the TensorFlow servers, by rank.
         cpus: CPUs that this process may use; workers on one host share them.
         given: Environment of the agent.
 
     """
-    hosts = {config.host(r) for r in range(config.workers)}
-    sharing = config.workers if len(hosts) == 1 else 1
+    hosts = {address.rpartition(":")[0] for address in addresses}
+    sharing = len(addresses) if len(hosts) == 1 else 1
     defaults = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONUNBUFFERED": "1",
@@ -41,7 +43,7 @@ def of_trainer(
     return {
         **defaults,
         **kept,
-        **cluster(config, rank),
+        **cluster(addresses, rank),
         "KERAS_BACKEND": "tensorflow",
         which_keras.LEGACY: "1" if config.runtime is Runtime.TF_KERAS else "0",
     }
@@ -63,17 +65,16 @@ def check(config: RunConfig, *, given: Mapping[str, str]) -> str | None:
     return None
 
 
-def cluster(config: RunConfig, rank: int) -> dict[str, str]:
+def cluster(addresses: Sequence[str], rank: int) -> dict[str, str]:
     """TF_CONFIG, and the variables of `keras.distribution.initialize` with the same content."""
-    addresses = [config.tensorflow_address(r) for r in range(config.workers)]
     tf_config = {
-        "cluster": {"worker": addresses},
+        "cluster": {"worker": list(addresses)},
         "task": {"type": "worker", "index": rank},
     }
     return {
         "TF_CONFIG": json.dumps(tf_config),
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(addresses),
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(config.workers),
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(len(addresses)),
         "KERAS_DISTRIBUTION_PROCESS_ID": str(rank),
     }
 

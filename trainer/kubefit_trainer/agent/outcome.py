@@ -16,14 +16,19 @@ _MESSAGE = 1000
 
 
 def outcome_of(
-    rank: int, *, failure: Failure | None, ended: float, report: TrainerReport | None
+    rank: int,
+    *,
+    failure: Failure | None,
+    ended: float,
+    report: TrainerReport | None,
+    reason: str = "",
 ) -> Outcome:
-    """What became of this worker."""
+    """What became of this worker; `reason` is one that says more than the exit code."""
     code = ExitCode(failure.exit_code) if failure else ExitCode.SUCCESS
     return Outcome(
         rank=rank,
         exit_code=code,
-        reason=EXIT_MEANINGS[code].reason,
+        reason=reason or EXIT_MEANINGS[code].reason,
         message=failure.message if failure else EXIT_MEANINGS[code].text,
         details=failure.details if failure else "",
         ended=ended,

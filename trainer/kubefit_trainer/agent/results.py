@@ -7,7 +7,7 @@ from kubefit.api.names import Phase
 from kubefit_trainer import report
 
 
-def result_of(outcome: Outcome, *, attempt: int, seconds: float) -> Result:
+def result_of(outcome: Outcome, *, run: str, attempt: int, seconds: float) -> Result:
     """The result of the job as its chief saw it."""
     told = outcome.report
     failed = outcome.exit_code != 0
@@ -16,6 +16,7 @@ def result_of(outcome: Outcome, *, attempt: int, seconds: float) -> Result:
         metrics["loss"] = told.loss
     return Result(
         phase=Phase.FAILED if failed else Phase.SUCCEEDED,
+        run=run,
         attempts=attempt,
         seconds=round(seconds, 3),
         metrics=metrics,

@@ -1,5 +1,6 @@
 """What a worker is told by its environment: the run configuration and its rank."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from kubefit.api.contract import CONFIG_KEY, RunConfig
 from kubefit.api.errors import explain
-from kubefit.api.names import CONFIG_DIR, Env
+from kubefit.api.names import CONFIG_DIR, TOKEN_DIR, TOKEN_KEY, Env
 from kubefit_trainer.failure import ConfigurationError
 
 _COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
@@ -23,8 +24,8 @@ class Settings:
     config: RunConfig
     config_file: Path
     rank: int
-    attempt: int | None
-    """Number of this attempt if somebody else counts them."""
+    token: str
+    """What the agents of this job show each other."""
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -41,13 +42,28 @@ def read(environment: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"rank {rank} is not one of the {config.workers} workers of {file}, which count from 0"
         )
-    attempt = environment.get(Env.ATTEMPT, "")
-    return Settings(
-        config=config,
-        config_file=file,
-        rank=rank,
-        attempt=int(attempt) if attempt.isdecimal() else None,
-    )
+    return Settings(config=config, config_file=file, rank=rank, token=_token(environment, config))
+
+
+def _token(environment: Mapping[str, str], config: RunConfig) -> str:
+    file = Path(environment.get(Env.TOKEN_FILE) or f"{TOKEN_DIR}/{TOKEN_KEY}")
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        if config.workers == 1:
+            # Nobody is to be met.
+            return secrets.token_hex()
+        raise ConfigurationError(
+            f"{Env.TOKEN_FILE}: the token of this job, {file}, cannot be read: {error.strerror}"
+        ) from error
+
+
+def reread(file: Path, before: RunConfig) -> RunConfig:
+    """The run configuration as it is now; the one before where it cannot be read."""
+    try:
+        return _config(file)
+    except ConfigurationError:
+        return before
 
 
 def _config(file: Path) -> RunConfig:

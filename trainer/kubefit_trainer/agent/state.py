@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from kubefit.api.contract import AgentPhase, Failure, TrainerReport, WorkerStatus
 from kubefit_trainer import report
@@ -18,13 +19,17 @@ class State:
         )
 
     def enter(
-        self, phase: AgentPhase, *, waiting_for: str = "", failure: Failure | None = None
+        self,
+        phase: AgentPhase,
+        *,
+        waiting_for: str = "",
+        failure: Failure | None = None,
+        **changes: Any,
     ) -> None:
-        """Changes what the agent does."""
+        """Changes what the agent does, and other fields of its status."""
         with self._lock:
-            self._status = self._status.model_copy(
-                update={"phase": phase, "waiting_for": waiting_for, "failure": failure}
-            )
+            update = {"phase": phase, "waiting_for": waiting_for, "failure": failure}
+            self._status = self._status.model_copy(update={**update, **changes})
 
     def report(self) -> TrainerReport | None:
         """What the trainer told last."""

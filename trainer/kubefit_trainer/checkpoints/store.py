@@ -45,10 +45,15 @@ def found(folder: Path) -> list[Saved]:
         paths = list(folder.iterdir())
     except OSError:
         return []
-    matches = [(match, path) for path in paths if (match := _NAME.fullmatch(path.name))]
-    return sorted(
-        (Saved(int(m["step"]), int(m["model"] or -1), path) for m, path in matches), reverse=True
-    )
+    return sorted((saved for path in paths if (saved := parse(path))), reverse=True)
+
+
+def parse(path: Path) -> Saved | None:
+    """What the name of a file says; None if it is not that of a snapshot."""
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    return Saved(int(match["step"]), int(match["model"] or -1), path)
 
 
 def write(path: Path, meta: Mapping[str, Any], members: Mapping[str, Write]) -> None:

@@ -137,7 +137,7 @@ def check(model: Any, arrays: Mapping[str, NDArray[Any]], names: Mapping[str, st
             )
     mine = {named.key for named in _variables(model)}
     for key in arrays:
-        if not key.startswith("local/") and key not in mine:
+        if key.startswith(("model/", "optimizer/")) and key not in mine:
             raise OtherModelError(f"its {names.get(key, key)} has no place in this model")
 
 

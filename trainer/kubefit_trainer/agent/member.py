@@ -1,0 +1,203 @@
+"""One worker's side of the rendezvous: its trainer, from generation to generation."""
+
+import contextlib
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from kubefit.api.contract import Failure, TrainerReport
+from kubefit_trainer import report as files
+from kubefit_trainer.agent import cgroup, child, ending, messages, watching
+from kubefit_trainer.agent.messages import Report
+from kubefit_trainer.agent.snapshots import Held
+
+_FROZEN_SECONDS = 10.0
+_WAKE_SECONDS = 0.2
+_DUMP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Files by which agent and trainer talk."""
+
+    folder: Path
+
+    @property
+    def progress(self) -> Path:
+        """`TrainerReport` of the trainer."""
+        return self.folder / "progress.json"
+
+    @property
+    def failure(self) -> Path:
+        """`Failure` of the trainer."""
+        return self.folder / "failure.json"
+
+
+@dataclass(slots=True)
+class Member:
+    """The trainer of this worker and what became of the last one."""
+
+    rank: int
+    workers: int
+    paths: Paths
+    held: Held
+    stall_seconds: float
+    incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
+    leaving: bool = False
+    generation: int = 0
+    failure: Failure | None = None
+    step: int = 0
+    _ended: float = 0.0
+    _port: int = 0
+    _trainer: child.Trainer | None = None
+    _log: IO[bytes] | None = None
+    _first_step: int = 0
+    _size: int = 1
+    _kills: int = 0
+    _told_to_end: bool = False
+    _was_stopped: bool = False
+    _stopped: bool = False
+    _failed_before_stop: bool = False
+    _frozen_since: float | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a trainer."""
+        return self._trainer is not None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the last trainer ended well."""
+        return not self.running and self.generation > 0 and self.failure is None
+
+    def report(self) -> Report:
+        """State of this member, for the rendezvous."""
+        told = files.read(self.paths.progress, TrainerReport)
+        if told is not None:
+            self.step = max(self.step, told.step)
+        state = messages.Member.RUNNING if self.running else messages.Member.ENDED
+        if self.generation == 0:
+            state = messages.Member.IDLE
+        if not self._port:
+            self._port = _free_port()
+        return Report(
+            rank=self.rank,
+            incarnation=self.incarnation,
+            state=state,
+            generation=self.generation,
+            failure=None if self.running else self.failure,
+            ended=self._ended,
+            step=self.step,
+            stalled=self._stalled(told) or "",
+            port=self._port,
+            snapshots=self.held.names(),
+            workers=self.workers,
+            leaving=self.leaving,
+        )
+
+    def _stalled(self, told: TrainerReport | None) -> str | None:
+        if self._trainer is None:
+            return None
+        self._look_for_frozen(self._trainer)
+        if told is None:
+            return None
+        return watching.stalled(
+            told, first_step=self._first_step, now=time.time(), stall_seconds=self.stall_seconds
+        )
+
+    def _look_for_frozen(self, trainer: child.Trainer) -> None:
+        """A process that a signal keeps from running can say nothing: it is ended from here."""
+        now = time.monotonic()
+        if not trainer.is_stopped():
+            self._frozen_since = None
+        elif self._frozen_since is None:
+            self._frozen_since = now
+        elif now - self._frozen_since > _FROZEN_SECONDS:
+            self._was_stopped = True
+            trainer.kill()
+
+    def start(
+        self,
+        generation: int,
+        environment: Mapping[str, str],
+        *,
+        log: IO[bytes],
+        size: int,
+        first_step: int,
+    ) -> None:
+        """Starts the trainer of a generation; the one before must have ended."""
+        for left in (self.paths.progress, self.paths.failure):
+            left.unlink(missing_ok=True)
+        self.generation, self.failure, self._port = generation, None, 0
+        self._size, self._first_step, self._log = size, first_step, log
+        self._told_to_end = self._was_stopped = self._stopped = self._failed_before_stop = False
+        self._frozen_since = None
+        self._kills = cgroup.oom_kills()
+        self._trainer = child.Trainer(environment, log=log)
+
+    def give_up(self, generation: int, failure: Failure) -> None:
+        """Takes part in a generation without a trainer, because none could be started."""
+        self.generation, self.failure, self._ended = generation, failure, time.time()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Has the trainer keep its state together with the others, and end."""
+        if self._trainer is not None and not self._stopped:
+            self._stopped = True
+            self._failed_before_stop = self.paths.failure.exists()
+            self._trainer.stop(grace_seconds)
+
+    def kill(self) -> None:
+        """Ends the trainer at once, because this worker is to stop at once."""
+        if self._trainer is not None:
+            self._trainer.kill()
+
+    def end(self, *, dump: bool = False) -> None:
+        """Ends the trainer at once, because the generation is over."""
+        trainer = self._trainer
+        if trainer is None or self._told_to_end:
+            return
+        self._was_stopped = self._was_stopped or trainer.is_stopped()
+        if dump and not self._was_stopped:
+            trainer.dump()
+            trainer.ended(_DUMP_SECONDS)
+        self._told_to_end = True
+        trainer.kill()
+
+    def wait(self) -> None:
+        """Returns when the trainer has ended, or after a moment."""
+        trainer = self._trainer
+        if trainer is None:
+            time.sleep(_WAKE_SECONDS)
+            return
+        code = trainer.ended(_WAKE_SECONDS)
+        if code is None:
+            return
+        self._trainer, self._ended = None, time.time()
+        self.failure = ending.failure_of(
+            ending.End(
+                returncode=code,
+                told_to_stop=self._stopped and not self._failed_before_stop,
+                told_to_end=self._told_to_end,
+                was_stopped=self._was_stopped and code == -signal.SIGKILL,
+                oom_kills=cgroup.oom_kills() - self._kills,
+                failure=files.read(self.paths.failure, Failure),
+                output=tuple(trainer.output),
+                workers=self._size,
+            )
+        )
+        if self._log is not None:
+            if self.failure is not None:
+                with contextlib.suppress(OSError):
+                    self._log.write(f"kubefit: {self.failure.message}\n".encode())
+            self._log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return int(one.getsockname()[1])

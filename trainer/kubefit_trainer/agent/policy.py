@@ -1,0 +1,143 @@
+"""Whether another attempt follows a failure: pure functions of what happened so far."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kubefit.api.base import Model
+from kubefit.api.contract import EXIT_MEANINGS, Cause, ExitCode, Failure
+
+_FIRST_DELAY_SECONDS = 1.0
+_LONGEST_DELAY_SECONDS = 30.0
+
+
+class Attempt(Model):
+    """One generation of trainers, as `attempts.json` has it."""
+
+    number: int
+    size: int
+    """Workers."""
+    run: str = ""
+    began: float
+    """Unix time in seconds."""
+    ended: float | None = None
+    first_step: int = 0
+    """Step that it went on from."""
+    last_step: int = 0
+    cause: Cause | None = None
+    """Why it ended; None if all went well."""
+    charged: bool = False
+
+
+class History(Model):
+    """What `attempts.json` holds."""
+
+    attempts: list[Attempt] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A failure of one member."""
+
+    rank: int
+    failure: Failure
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows."""
+
+    restart: bool
+    delay_seconds: float = 0.0
+    cause: Cause | None = None
+    """Of the end of the job, if no attempt follows."""
+
+
+def is_secondary(code: int) -> bool:
+    """Whether an end only follows from that of another worker, or from an order."""
+    return code in (ExitCode.PEER_LOST, ExitCode.PREEMPTED)
+
+
+def first_cause(failures: Iterable[Failed], *, attempt: int) -> Cause | None:
+    """The earliest failure that does not follow from another one."""
+    ordered = sorted(
+        failures,
+        key=lambda f: (
+            f.failure.exit_code == ExitCode.PEER_LOST,
+            is_secondary(f.failure.exit_code),
+            f.ended,
+            f.rank,
+        ),
+    )
+    if not ordered:
+        return None
+    first = ordered[0]
+    return Cause(
+        rank=first.rank,
+        exit_code=first.failure.exit_code,
+        reason=_reason(first.failure.exit_code),
+        message=first.failure.message,
+        details=first.failure.details,
+        attempt=attempt,
+        time=first.ended,
+    )
+
+
+def _reason(code: int) -> str:
+    return EXIT_MEANINGS[ExitCode(code)].reason if code in set(ExitCode) else "Error"
+
+
+def is_charged(cause: Cause) -> bool:
+    """Whether a restart for that cause counts against `spec.runPolicy.maxRestarts`."""
+    code = cause.exit_code
+    return EXIT_MEANINGS[ExitCode(code)].charged if code in set(ExitCode) else True
+
+
+def verdict(
+    attempts: Sequence[Attempt], *, now: float, max_restarts: int, window_seconds: float
+) -> Verdict:
+    """Whether another attempt follows the last of these, which has ended with a cause."""
+    cause = attempts[-1].cause
+    if cause is None:
+        raise ValueError("the last attempt has not failed")
+    if _is_permanent(cause.exit_code):
+        return Verdict(restart=False, cause=cause)
+    if not is_charged(cause):
+        return Verdict(restart=True)
+    charged = [a for a in attempts if a.charged and now - (a.ended or now) <= window_seconds]
+    if len(charged) > max_restarts:
+        return Verdict(restart=False, cause=_exhausted(cause, len(charged), window_seconds))
+    stuck = _without_progress(attempts)
+    delay = 0.0 if stuck <= 1 else _FIRST_DELAY_SECONDS * 2.0 ** (stuck - 2)
+    return Verdict(restart=True, delay_seconds=min(_LONGEST_DELAY_SECONDS, delay))
+
+
+def _is_permanent(code: int) -> bool:
+    return code in set(ExitCode) and EXIT_MEANINGS[ExitCode(code)].permanent
+
+
+def _exhausted(cause: Cause, count: int, window_seconds: float) -> Cause:
+    if count == 1:
+        return cause
+    message = (
+        f"{cause.message}; that was failure {count} within {window_seconds:g} s, more than"
+        " spec.runPolicy.maxRestarts allows"
+    )
+    return cause.model_copy(update={"message": message})
+
+
+def _without_progress(attempts: Sequence[Attempt]) -> int:
+    """Charged failures at the end of the list during which no new step was done."""
+    count = 0
+    for index in range(len(attempts) - 1, -1, -1):
+        before = max((a.last_step for a in attempts[:index]), default=0)
+        if not attempts[index].charged or attempts[index].last_step > before:
+            # The one that made progress is the first of a new row.
+            return count + attempts[index].charged
+        count += 1
+    return count
+
+
+def exit_code_of(cause: Cause) -> int:
+    """How agents end that give up for that cause: the pods are not to be made anew."""
+    return cause.exit_code if _is_permanent(cause.exit_code) else ExitCode.RESTARTS_EXHAUSTED

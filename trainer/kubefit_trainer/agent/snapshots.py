@@ -1,0 +1,71 @@
+"""Snapshots in the memory of this worker, and those that other workers hold for it."""
+
+import http.client
+import shutil
+import urllib.parse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kubefit_trainer.checkpoints import store
+
+PATH = "/snapshots/"
+_TIMEOUT_SECONDS = 60.0
+
+
+class Held:
+    """The good snapshots of a folder; each is verified once."""
+
+    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._warn = warn
+        self._known: dict[str, bool] = {}
+
+    def names(self) -> list[str]:
+        """Their names, newest first."""
+        return [saved.path.name for saved in store.found(self.folder) if self._is_good(saved.path)]
+
+    def _is_good(self, path: Path) -> bool:
+        if path.name not in self._known:
+            try:
+                store.verify(path)
+            except store.DamagedError as error:
+                # One that was pruned meanwhile is no damage.
+                if path.exists():
+                    self._warn(f"{error}; it is not used")
+                    self._known[path.name] = False
+                return False
+            self._known[path.name] = True
+        return self._known[path.name]
+
+
+def bring(name: str, holders: Sequence[str], folder: Path, *, token: str) -> Path | None:
+    """Fetches a snapshot from the first of those agents (`host:port`) that gives it, whole."""
+    path = folder / name
+    if path.exists():
+        return path
+    for holder in holders:
+        try:
+            _download(holder, name, path, token)
+            store.verify(path)
+        except (OSError, http.client.HTTPException, store.DamagedError):
+            path.unlink(missing_ok=True)
+        else:
+            return path
+    return None
+
+
+def _download(holder: str, name: str, path: Path, token: str) -> None:
+    host, _, port = holder.rpartition(":")
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_SECONDS)
+    try:
+        headers = {"Authorization": f"Bearer {token}"}
+        connection.request("GET", PATH + urllib.parse.quote(name), headers=headers)
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            raise OSError(f"{holder} answered {answer.status}")
+        new = path.with_name(f".partial-{name}")
+        with new.open("wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 20)
+        new.replace(path)
+    finally:
+        connection.close()
