@@ -22,7 +22,6 @@ from kubefit.api.v1alpha1 import Runtime, Script
 
 CONFIG_KEY = "run.json"
 """Key of the ConfigMap, and file in `CONFIG_DIR`, that holds the `RunConfig`."""
-TENSORFLOW_PORT = 2222
 AGENT_PORT = 8080
 TENSORBOARD_PORT = 6006
 TERMINATION_MESSAGE_LIMIT = 4096
@@ -37,10 +36,8 @@ class RunConfig(Model):
     workers: Annotated[int, Field(ge=1)]
     hosts: str
     """Host name of a worker, `{rank}` standing for its rank: `digits-{rank}.digits`."""
-    tensorflow_ports: Annotated[list[int], Field(min_length=1)] = [TENSORFLOW_PORT]
-    """One port for all workers, or one per rank where they share a host."""
     agent_ports: Annotated[list[int], Field(min_length=1)] = [AGENT_PORT]
-    """Ports of the agents' HTTP servers, in the same way."""
+    """One port for the HTTP servers of all agents, or one per rank where they share a host."""
     volume_dir: str = VOLUME_DIR
     """Relative paths of the job are relative to this directory."""
     job_dir: str
@@ -73,10 +70,6 @@ class RunConfig(Model):
     def host(self, rank: int) -> str:
         """Host name of the worker of that rank."""
         return self.hosts.replace("{rank}", str(rank))
-
-    def tensorflow_address(self, rank: int) -> str:
-        """`host:port` of that rank's TensorFlow server, as in `TF_CONFIG`."""
-        return f"{self.host(rank)}:{_of_rank(self.tensorflow_ports, rank)}"
 
     def agent_port(self, rank: int) -> int:
         """Port of that rank's agent."""

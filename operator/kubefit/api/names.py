@@ -105,6 +105,7 @@ class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
     PODS_READY = "PodsReady"
     PROGRESSING = "Progressing"
+    CHECKPOINTED = "Checkpointed"
     COMPLETE = "Complete"
     FAILED = "Failed"
 

@@ -155,6 +155,7 @@ class RunPolicy(Model):
 
 
 _ONE_PROGRAM = "set exactly one of recipe and script"
+_MIN_WORKERS = "spec.elastic.minWorkers is more than spec.workers; lower it"
 _IMMUTABLE = "cannot be changed on an existing job: delete it and create it anew"
 
 
@@ -168,8 +169,8 @@ class TrainingJobSpec(
         "x-kubernetes-validations": [
             rule("has(self.recipe) != has(self.script)", _ONE_PROGRAM),
             rule(
-                "self.workers == oldSelf.workers || oldSelf.runPolicy.suspend",
-                "spec.workers can be changed only while spec.runPolicy.suspend is true",
+                "!has(self.elastic) || self.elastic.minWorkers <= self.workers",
+                _MIN_WORKERS,
             ),
             *(
                 _immutable(
@@ -184,6 +185,7 @@ class TrainingJobSpec(
                     "storage",
                     "volumes",
                     "fetch",
+                    "initialWeights",
                     "resources",
                     "podTemplate",
                 )
@@ -235,6 +237,8 @@ class TrainingJobSpec(
 
     @model_validator(mode="after")
     def _one_program(self) -> Self:
+        if self.elastic is not None and self.elastic.min_workers > self.workers:
+            raise ValueError(_MIN_WORKERS)
         if (self.recipe is None) == (self.script is None):
             raise ValueError(_ONE_PROGRAM)
         return self

@@ -10,9 +10,17 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import Model, rule
-from kubefit.api.names import CONFIG_DIR, SECRETS_DIR, TMP_DIR, VOLUME_DIR, VolumeName
+from kubefit.api.names import (
+    CONFIG_DIR,
+    MEMORY_DIR,
+    SECRETS_DIR,
+    TMP_DIR,
+    TOKEN_DIR,
+    VOLUME_DIR,
+    VolumeName,
+)
 
-_RESERVED_DIRS = (VOLUME_DIR, CONFIG_DIR, SECRETS_DIR, TMP_DIR)
+_RESERVED_DIRS = (VOLUME_DIR, CONFIG_DIR, SECRETS_DIR, TMP_DIR, MEMORY_DIR, TOKEN_DIR)
 _RESERVED_NAME = f"{', '.join(VolumeName)} are volumes of KubeFit; choose another name"
 _RESERVED_PATH = (
     f"{', '.join(_RESERVED_DIRS)}, what lies in them and what they lie in are KubeFit's; choose"

@@ -190,14 +190,13 @@ def _drain(run: _Run, gang: Gang, *, seconds: float = 0.0) -> None:
 
 def _config(run: _Run) -> RunConfig:
     spec, workers = run.job.spec, run.job.spec.workers
-    ports = free_ports(2 * workers)
+    ports = free_ports(workers)
     return RunConfig(
         namespace=run.job.metadata.namespace,
         name=run.job.metadata.name,
         workers=workers,
         hosts=HOST,
-        tensorflow_ports=ports[:workers],
-        agent_ports=ports[workers:],
+        agent_ports=ports,
         volume_dir=str(run.volume),
         job_dir=str(run.files.root),
         peer_timeout_seconds=120.0,

@@ -16,6 +16,7 @@ _PATHS: Final = {
     (API_VERSION, KIND): ("apis/kubefit.dev/v1alpha1", PLURAL),
     ("v1", "Service"): ("api/v1", "services"),
     ("v1", "ConfigMap"): ("api/v1", "configmaps"),
+    ("v1", "Secret"): ("api/v1", "secrets"),
     ("v1", "PersistentVolumeClaim"): ("api/v1", "persistentvolumeclaims"),
     ("v1", "Event"): ("api/v1", "events"),
     ("v1", "Pod"): ("api/v1", "pods"),

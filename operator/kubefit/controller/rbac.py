@@ -30,4 +30,6 @@ RBAC: tuple[Rule, ...] = (
     Rule(api_groups=("",), resources=("services",), verbs=("get", *_APPLY, "delete")),
     Rule(api_groups=("apps",), resources=("deployments",), verbs=("get", *_APPLY, "delete")),
     Rule(api_groups=("",), resources=("events",), verbs=("create",)),
+    # Those of the agents; the operator reads none.
+    Rule(api_groups=("",), resources=("secrets",), verbs=("create",)),
 )

@@ -4,9 +4,10 @@ import dataclasses
 import datetime
 import logging
 import math
+import secrets
 from http import HTTPStatus
 
-from kubefit.api.names import APPLY_TYPED_FAULT
+from kubefit.api.names import APPLY_TYPED_FAULT, TOKEN_KEY
 from kubefit.controller.api import Api, ApiError, UnreachableError
 from kubefit.controller.chief import Chiefs
 from kubefit.controller.metrics import Metrics
@@ -119,6 +120,8 @@ class Reconciler:
             words = stranger(stored, body, observed.resource) if stored else ""
             if words:
                 raise ApiError(HTTPStatus.CONFLICT, words)
+        if decided.secret is not None:
+            await self._create_token(decided.secret)
         for body in decided.apply:
             await self._api.apply(body)
         for body in decided.remove:
@@ -127,6 +130,14 @@ class Reconciler:
             await self._api.change(decided.change)
         if decided.delete:
             await self._api.delete(observed.resource)
+
+    async def _create_token(self, body: Object) -> None:
+        """One that exists stays: agents may have read it."""
+        try:
+            await self._api.create({**body, "stringData": {TOKEN_KEY: secrets.token_hex()}})
+        except ApiError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
 
     async def _tell(self, key: Key, resource: Object, decided: Plan) -> bool:
         """Writes the status; whether the TrainingJob is still that one."""

@@ -9,6 +9,7 @@ from kubefit.api.v1alpha1 import Condition, ConditionStatus, FailureStatus, Trai
 from kubefit.core import diagnose
 from kubefit.core.observed import Observed
 from kubefit.core.phase import FINAL
+from kubefit.core.progress import chief_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,9 @@ def findings(
         _pods_ready(job, observed, ready=ready, phase=phase),
         _progressing(phase),
     ]
+    checkpointed = _checkpointed(observed)
+    if checkpointed is not None:
+        found.append(checkpointed)
     if phase is Phase.SUCCEEDED:
         message = "all workers finished"
         found.append(
@@ -104,6 +108,26 @@ def _ready_count(ready: int, wanted: int, phase: Phase) -> tuple[str, str]:
     if ready == wanted:
         return "AllReady", f"{ready} of {wanted} workers are ready"
     return "Waiting", f"{ready} of {wanted} workers are ready"
+
+
+def _checkpointed(observed: Observed) -> Finding | None:
+    report = chief_report(observed)
+    told = report.checkpoint if report else None
+    if told is None:
+        return None
+    if told.failing:
+        return Finding(
+            type=ConditionType.CHECKPOINTED,
+            status=False,
+            reason="CannotBeWritten",
+            message=told.failing,
+        )
+    return Finding(
+        type=ConditionType.CHECKPOINTED,
+        status=True,
+        reason="Written",
+        message=f"step {told.step} is on the volume; it took {told.seconds:.1f} s to write",
+    )
 
 
 _PROGRESS = {

@@ -7,7 +7,6 @@ from kubefit.api.contract import (
     AGENT_PORT,
     CONFIG_KEY,
     TENSORBOARD_PORT,
-    TENSORFLOW_PORT,
     JobFiles,
     RunConfig,
     job_dir,
@@ -26,7 +25,13 @@ from kubefit.api.names import (
 )
 from kubefit.api.v1alpha1 import DeletionPolicy, NewClaim, TrainingJob
 from kubefit.core.observed import Defaults, Object
-from kubefit.core.pods import container_security, pod_security, tmp_volume
+from kubefit.core.pods import (
+    container_security,
+    grace_seconds,
+    pod_security,
+    tmp_volume,
+    token_name,
+)
 
 
 def labels(job: TrainingJob, role: str) -> dict[str, str]:
@@ -64,7 +69,6 @@ def claim_name(job: TrainingJob) -> str:
 
 def service(job: TrainingJob) -> Object:
     """The headless Service through which workers find each other before they are ready."""
-    ports = {PORT_METRICS: AGENT_PORT, "tensorflow": TENSORFLOW_PORT}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -73,9 +77,14 @@ def service(job: TrainingJob) -> Object:
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
             "selector": {LABEL_JOB: job.metadata.name, LABEL_ROLE: ROLE_WORKER},
+            # TensorFlow's servers are on ports that the agents choose and tell each other.
             "ports": [
-                {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
-                for name, port in ports.items()
+                {
+                    "name": PORT_METRICS,
+                    "port": AGENT_PORT,
+                    "targetPort": AGENT_PORT,
+                    "protocol": "TCP",
+                }
             ],
         },
     }
@@ -83,13 +92,22 @@ def service(job: TrainingJob) -> Object:
 
 def config_map(job: TrainingJob) -> Object:
     """The run configuration, one for all workers."""
-    name = job.metadata.name
+    name, policy = job.metadata.name, job.spec.run_policy
     config = RunConfig(
         namespace=job.metadata.namespace,
         name=name,
         workers=job.spec.workers,
         hosts=f"{name}-{{rank}}.{name}",
         job_dir=job_dir(VOLUME_DIR, job.metadata.namespace, name),
+        run=job.metadata.uid,
+        checkpoint=job.spec.checkpoint,
+        elastic=job.spec.elastic,
+        initial_weights=job.spec.initial_weights,
+        max_restarts=policy.max_restarts,
+        restart_window_seconds=policy.restart_window_seconds,
+        stall_seconds=policy.stall_seconds,
+        warm_spare=policy.warm_spare,
+        grace_seconds=grace_seconds(job),
         fetch=job.spec.fetch,
         recipe=job.spec.recipe,
         script=job.spec.script,
@@ -101,6 +119,17 @@ def config_map(job: TrainingJob) -> Object:
         "kind": "ConfigMap",
         "metadata": metadata(job),
         "data": {CONFIG_KEY: text},
+    }
+
+
+def token(job: TrainingJob) -> Object:
+    """The Secret with which the workers' agents know each other; what it holds is added later."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {**metadata(job), "name": token_name(job)},
+        "type": "Opaque",
+        "immutable": True,
     }
 
 

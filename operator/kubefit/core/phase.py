@@ -34,7 +34,7 @@ def phase_of(job: TrainingJob, observed: Observed) -> Phase:
     everybody = set(phases) >= set(range(job.spec.workers))
     if everybody and _in_place(job, latest) and _at_work(job, observed, phases):
         return Phase.RUNNING
-    if any(workers.phase(pod) == "Failed" for pod in observed.pods):
+    if _meets_again(observed) or any(workers.phase(pod) == "Failed" for pod in observed.pods):
         return Phase.RESTARTING
     scheduled = everybody and all(
         phase != "Pending" or workers.fetches(latest[rank]) for rank, phase in phases.items()
@@ -52,6 +52,11 @@ def _in_place(job: TrainingJob, latest: dict[int, Object]) -> bool:
     if job.status.phase is Phase.RUNNING:
         return all(workers.phase(pod) in ("Running", "Succeeded") for pod in pods)
     return all(workers.phase(pod) == "Succeeded" or workers.ready(pod) for pod in pods)
+
+
+def _meets_again(observed: Observed) -> bool:
+    """Whether the agents are between two attempts, or in one that is no first."""
+    return observed.chief is not None and observed.chief.last_cause is not None
 
 
 def _at_work(job: TrainingJob, observed: Observed, phases: dict[int, str]) -> bool:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import TrainingJob, TrainingJobStatus
-from kubefit.core import objects, workers
+from kubefit.core import objects
 from kubefit.core import status as statuses
 from kubefit.core.acceptance import Rejection, accept
 from kubefit.core.desired import APPLIED, changes, desired, digest, suspension
@@ -17,7 +17,6 @@ from kubefit.core.phase import FINAL
 
 _POLL_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 30.0
-_ALIVE = frozenset({"Pending", "Running", "Terminating"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +32,8 @@ class Event:
 class Plan:
     """What is to be done, in this order; an empty plan writes nothing."""
 
+    secret: Object | None = None
+    """To be created with a random token in it, unless it exists."""
     apply: tuple[Object, ...] = ()
     """Objects to apply on the server's side."""
     change: Object | None = None
@@ -107,20 +108,14 @@ def _halt(found: Rejection, observed: Observed) -> Plan:
 def _writes(job: TrainingJob, observed: Observed, before: TrainingJobStatus) -> Plan:
     wanted = digest(job)
     if observed.job is None:
-        return Plan(apply=desired(job, observed.defaults, spec_digest=wanted))
+        children = desired(job, observed.defaults, spec_digest=wanted)
+        return Plan(secret=objects.token(job), apply=children)
     if observed.job["metadata"].get("annotations", {}).get(APPLIED) == wanted:
         return Plan()
-    if _resized(job, observed.job) and any(workers.phase(p) in _ALIVE for p in observed.pods):
-        # Workers of two sizes of the job must never meet.
-        return Plan(change=suspension(observed.job))
     *others, change = changes(job, observed.defaults, spec_digest=wanted)
     unwanted = before.tensorboard is not None and not job.spec.tensorboard.enabled
     remove = objects.tensorboard(job, observed.defaults) if unwanted else ()
-    return Plan(apply=tuple(others), change=change, remove=remove)
-
-
-def _resized(job: TrainingJob, existing: Object) -> bool:
-    return bool(existing.get("spec", {}).get("parallelism", job.spec.workers) != job.spec.workers)
+    return Plan(secret=objects.token(job), apply=tuple(others), change=change, remove=remove)
 
 
 def _with_status(writes: Plan, before: TrainingJobStatus, after: TrainingJobStatus) -> Plan:
@@ -131,6 +126,7 @@ def _with_status(writes: Plan, before: TrainingJobStatus, after: TrainingJobStat
     reason = after.failure.reason if after.failure else "Succeeded"
     active = after.phase not in (*FINAL, Phase.SUSPENDED)
     return Plan(
+        secret=writes.secret,
         apply=writes.apply,
         change=writes.change,
         remove=writes.remove,

@@ -7,15 +7,16 @@ from kubefit.api.contract import (
     AGENT_PORT,
     CONFIG_KEY,
     EXIT_MEANINGS,
-    TENSORFLOW_PORT,
     ExitCode,
 )
 from kubefit.api.names import (
     CONFIG_DIR,
     CONTAINER,
     FETCH_CONTAINER,
+    MEMORY_DIR,
     PORT_METRICS,
     TMP_DIR,
+    TOKEN_DIR,
     VOLUME_DIR,
     Env,
     VolumeName,
@@ -28,6 +29,23 @@ from kubefit.core.observed import Defaults
 
 _USER = 65532
 _GRACE_SECONDS = 60
+_OF_AGENTS: tuple[dict[str, Any], ...] = (
+    {"name": VolumeName.MEMORY.value, "mountPath": MEMORY_DIR},
+    {"name": VolumeName.TOKEN.value, "mountPath": TOKEN_DIR, "readOnly": True},
+)
+"""For the agents and their trainers alone."""
+
+
+def token_name(job: TrainingJob) -> str:
+    """Name of the Secret of the agents: a job of the same name that is made anew has another."""
+    return f"{job.metadata.name}-{job.metadata.uid[:8]}"
+
+
+def grace_seconds(job: TrainingJob) -> float:
+    """Seconds between SIGTERM and SIGKILL of a worker."""
+    patched = (job.spec.pod_template or {}).get("spec")
+    given = patched.get("terminationGracePeriodSeconds") if isinstance(patched, dict) else None
+    return float(given) if isinstance(given, int) and given > 0 else float(_GRACE_SECONDS)
 
 
 def container_security() -> dict[str, Any]:
@@ -81,15 +99,12 @@ def pod_template(
         {"name": VolumeName.CONFIG.value, "mountPath": CONFIG_DIR, "readOnly": True},
         {"name": VolumeName.TMP.value, "mountPath": TMP_DIR},
     ]
-    ports = {PORT_METRICS: AGENT_PORT, "tensorflow": TENSORFLOW_PORT}
     container = {
         "name": CONTAINER,
         "image": job.spec.image or defaults.image,
         "imagePullPolicy": defaults.image_pull_policy,
         "env": [{"name": Env.RUN_CONFIG.value, "value": f"{CONFIG_DIR}/{CONFIG_KEY}"}],
-        "ports": [
-            {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()
-        ],
+        "ports": [{"name": PORT_METRICS, "containerPort": AGENT_PORT, "protocol": "TCP"}],
         "readinessProbe": {
             "httpGet": {"path": "/healthz", "port": PORT_METRICS},
             "periodSeconds": 2,
@@ -97,7 +112,7 @@ def pod_template(
         },
         "resources": job.spec.resources.model_dump(by_alias=True),
         "securityContext": container_security(),
-        "volumeMounts": [*mounts, *(_mount(volume) for volume in job.spec.volumes)],
+        "volumeMounts": [*mounts, *_OF_AGENTS, *(_mount(volume) for volume in job.spec.volumes)],
     }
     spec = {
         **pod_security(),
@@ -110,6 +125,12 @@ def pod_template(
             {"name": VolumeName.VOLUME.value, "persistentVolumeClaim": {"claimName": claim}},
             {"name": VolumeName.CONFIG.value, "configMap": {"name": job.metadata.name}},
             tmp_volume(),
+            # Counts against the memory limit of the container that writes it.
+            {"name": VolumeName.MEMORY.value, "emptyDir": {"medium": "Memory"}},
+            {
+                "name": VolumeName.TOKEN.value,
+                "secret": {"secretName": token_name(job), "defaultMode": 0o440},
+            },
             *(_source(volume) for volume in job.spec.volumes),
             *fetching.volumes(job),
         ],

@@ -69,7 +69,7 @@ def accepted(
         phase=phase,
         workers=job.spec.workers,
         ready_workers=ready,
-        restarts=max(before.restarts, _charged(observed)),
+        restarts=max(before.restarts, _charged(observed), _in_place(observed)),
         start_time=before.start_time or _start_time(observed),
         completion_time=(before.completion_time or observed.now) if phase in FINAL else None,
         progress=found,
@@ -100,7 +100,7 @@ def _failure(phase: Phase, observed: Observed, before: TrainingJobStatus) -> Fai
     """The first cause; what the Job controller says only where no pod tells more."""
     if phase is Phase.SUCCEEDED:
         return None
-    found = first_cause(observed.pods) or before.failure
+    found = first_cause(observed.pods) or _last_cause(observed) or before.failure
     ended = job_condition(observed.job, "Failed")
     if ended is None:
         return found
@@ -112,6 +112,26 @@ def _failure(phase: Phase, observed: Observed, before: TrainingJobStatus) -> Fai
     return FailureStatus(
         reason=str(ended.get("reason", "Failed")), message=str(ended.get("message", ""))
     )
+
+
+def _last_cause(observed: Observed) -> FailureStatus | None:
+    """What the agents restarted for; pods tell nothing of it."""
+    cause = observed.chief.last_cause if observed.chief else None
+    if cause is None:
+        return None
+    return FailureStatus(
+        reason=cause.reason,
+        message=f"rank {cause.rank}: {cause.message}",
+        pod=next(
+            (p["metadata"]["name"] for p in observed.pods if workers.rank(p) == cause.rank), None
+        ),
+        rank=cause.rank,
+        exit_code=cause.exit_code,
+    )
+
+
+def _in_place(observed: Observed) -> int:
+    return observed.chief.restarts if observed.chief else 0
 
 
 def _charged(observed: Observed) -> int:

@@ -74,7 +74,7 @@ def workers_md() -> str:
                 ("Port", "Used for"),
                 iter(
                     [
-                        (str(contract.TENSORFLOW_PORT), "TensorFlow's servers, worker to worker"),
+                        ("any free one", "TensorFlow's servers, worker to worker"),
                         (
                             str(contract.AGENT_PORT),
                             f"The agent's `/status`, `/metrics` and `/healthz`; named"

@@ -15,34 +15,31 @@ LOCAL = RunConfig(
     name="digits",
     workers=2,
     hosts="127.0.0.1",
-    tensorflow_ports=[4001, 4002],
     agent_ports=[5001, 5002],
     job_dir="/",
 )
+HERE = ["127.0.0.1:4001", "127.0.0.1:4002"]
+APART = ["10.0.0.4:4001", "10.0.0.5:4002", "[fd00::6]:4003"]
 
 
 def test_tf_config_names_all_workers_and_this_one():
-    variables = environment.cluster(POD, 2)
+    variables = environment.cluster(APART, 2)
     assert json.loads(variables["TF_CONFIG"]) == {
-        "cluster": {
-            "worker": ["digits-0.digits:2222", "digits-1.digits:2222", "digits-2.digits:2222"]
-        },
+        "cluster": {"worker": APART},
         "task": {"type": "worker", "index": 2},
     }
 
 
 def test_keras_distribution_tells_the_same():
-    variables = environment.cluster(LOCAL, 1)
+    variables = environment.cluster(HERE, 1)
     assert variables["KERAS_DISTRIBUTION_JOB_ADDRESSES"] == "127.0.0.1:4001,127.0.0.1:4002"
     assert variables["KERAS_DISTRIBUTION_NUM_PROCESSES"] == "2"
     assert variables["KERAS_DISTRIBUTION_PROCESS_ID"] == "1"
 
 
 def test_a_single_worker_has_a_cluster_of_one():
-    alone = POD.model_copy(update={"workers": 1})
-    assert json.loads(environment.cluster(alone, 0)["TF_CONFIG"])["cluster"]["worker"] == [
-        "digits-0.digits:2222"
-    ]
+    alone = environment.cluster(APART[:1], 0)
+    assert json.loads(alone["TF_CONFIG"])["cluster"]["worker"] == APART[:1]
 
 
 def test_thread_pools_follow_the_cpu_limit_rounded_up():
@@ -52,15 +49,15 @@ def test_thread_pools_follow_the_cpu_limit_rounded_up():
 
 
 def test_workers_of_one_host_share_its_cpus():
-    on_one_host = environment.of_trainer(LOCAL, 0, cpus=8.0, given={})
-    on_its_own = environment.of_trainer(POD, 0, cpus=8.0, given={})
+    on_one_host = environment.of_trainer(LOCAL, 0, addresses=HERE, cpus=8.0, given={})
+    on_its_own = environment.of_trainer(POD, 0, addresses=APART, cpus=8.0, given={})
     assert on_one_host["TF_NUM_INTRAOP_THREADS"] == "4"
     assert on_its_own["TF_NUM_INTRAOP_THREADS"] == "8"
 
 
 def test_what_the_user_sets_wins_except_the_place_in_the_cluster():
     given = {"TF_NUM_INTRAOP_THREADS": "3", "TF_CONFIG": "{}", "MINE": "1", Env.LIFELINE: "7"}
-    variables = environment.of_trainer(POD, 0, cpus=8.0, given=given)
+    variables = environment.of_trainer(POD, 0, addresses=APART, cpus=8.0, given=given)
     assert variables["TF_NUM_INTRAOP_THREADS"] == "3"
     assert variables["MINE"] == "1"
     assert variables["TF_CONFIG"] != "{}"
@@ -71,7 +68,9 @@ def test_what_the_user_sets_wins_except_the_place_in_the_cluster():
 @pytest.mark.parametrize(("runtime", "legacy"), [(Runtime.KERAS, "0"), (Runtime.TF_KERAS, "1")])
 def test_the_runtime_says_what_tf_keras_is(runtime: Runtime, legacy: str):
     config = POD.model_copy(update={"script": Script(inline="1", runtime=runtime)})
-    variables = environment.of_trainer(config, 0, cpus=1.0, given={"TF_USE_LEGACY_KERAS": "x"})
+    variables = environment.of_trainer(
+        config, 0, addresses=APART, cpus=1.0, given={"TF_USE_LEGACY_KERAS": "x"}
+    )
     assert variables["TF_USE_LEGACY_KERAS"] == legacy
 
 

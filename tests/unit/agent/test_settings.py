@@ -25,13 +25,23 @@ def config_file(tmp_path: Path) -> Path:
 
 def test_the_rank_of_a_pod_is_its_completion_index(config_file: Path):
     given = settings.read({Env.RUN_CONFIG: str(config_file), "JOB_COMPLETION_INDEX": "1"})
-    assert (given.rank, given.config, given.attempt) == (1, CONFIG, None)
+    assert (given.rank, given.config) == (1, CONFIG)
 
 
-def test_a_launcher_gives_rank_and_attempt(config_file: Path):
-    environment = {Env.RUN_CONFIG: str(config_file), Env.RANK: "0", Env.ATTEMPT: "4"}
-    given = settings.read({**environment, "JOB_COMPLETION_INDEX": "1"})
-    assert (given.rank, given.attempt) == (0, 4)
+def test_a_launcher_gives_the_rank(config_file: Path):
+    environment = {Env.RUN_CONFIG: str(config_file), Env.RANK: "0"}
+    assert settings.read({**environment, "JOB_COMPLETION_INDEX": "1"}).rank == 0
+
+
+def test_the_token_is_read_from_its_file(tmp_path: Path):
+    file = tmp_path / "token"
+    file.write_text("of this job\n")
+    assert settings.token({Env.TOKEN_FILE: str(file)}, CONFIG) == "of this job"
+
+
+def test_without_a_token_a_worker_that_has_peers_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match="the token of this job"):
+        settings.token({Env.TOKEN_FILE: str(tmp_path / "none")}, CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -136,17 +136,12 @@ def config(**changes: object) -> RunConfig:
 
 
 def test_every_worker_has_its_host_and_on_a_cluster_the_same_ports() -> None:
-    assert config().tensorflow_address(2) == "a-2.a:2222"
+    assert config().host(2) == "a-2.a"
     assert config().agent_port(2) == contract.AGENT_PORT
 
 
 def test_workers_that_share_a_host_have_a_port_each() -> None:
-    local = config(hosts="127.0.0.1", tensorflowPorts=[5, 6, 7], agentPorts=[8, 9, 10])
-    assert [local.tensorflow_address(rank) for rank in range(3)] == [
-        "127.0.0.1:5",
-        "127.0.0.1:6",
-        "127.0.0.1:7",
-    ]
+    local = config(hosts="127.0.0.1", agentPorts=[8, 9, 10])
     assert local.agent_port(1) == 9
 
 

@@ -132,16 +132,24 @@ def test_a_refused_change_is_told_while_training_goes_on(scene) -> None:
     assert conditions(refused)["PodsReady"]["status"] == "True"
 
 
-def test_workers_of_two_sizes_never_meet(scene) -> None:
+def test_a_running_job_is_resized_without_an_interruption(scene) -> None:
     scene.made()
     scene.job["spec"] = {"suspend": False, "parallelism": 2}
     scene.spec["workers"] = 4
     scene.pod(0, "Running", ready=True)
-    assert plan(scene.seen()).change["spec"] == {"suspend": True}
-    scene.job["spec"]["suspend"] = True
-    assert plan(scene.seen()).change is None
-    scene.pods.clear()
-    assert plan(scene.seen()).change["spec"]["parallelism"] == 4
+    decided = plan(scene.seen())
+    assert decided.change["spec"]["suspend"] is False
+    assert decided.change["spec"]["parallelism"] == decided.change["spec"]["completions"] == 4
+    assert "ConfigMap" in [body["kind"] for body in decided.apply]
+
+
+def test_agents_get_a_token_of_their_own_before_there_are_any(scene) -> None:
+    decided = plan(scene.seen())
+    (job,) = (body for body in decided.apply if body["kind"] == "Job")
+    volumes = job["spec"]["template"]["spec"]["volumes"]
+    (name,) = (v["secret"]["secretName"] for v in volumes if v["name"] == "token")
+    assert decided.secret["metadata"]["name"] == name
+    assert "data" not in decided.secret
 
 
 def test_a_tensorboard_no_longer_wanted_is_removed(scene) -> None:

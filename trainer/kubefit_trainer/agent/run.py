@@ -128,7 +128,7 @@ def _write_outcome(last: Outcome) -> None:
 class _Agent:
     def __init__(self, given: Settings, folder: Path, memory: Path, stop: _Stop) -> None:
         self._config, self._rank = given.config, given.rank
-        self._config_file, self._token = given.config_file, given.token
+        self._config_file = given.config_file
         self._stop, self._folder = stop, folder
         self._files = JobFiles(PurePosixPath(self._config.job_dir))
         self._paths = Paths(folder)
@@ -149,6 +149,7 @@ class _Agent:
         self._started = self._heard = time.monotonic()
         self._stop_at: float | None = None
         self._cause: Cause | None = None
+        self._token = ""
 
     def run(self) -> int:
         """Serves, checks, meets the others, trains; whatever happens, it is told."""
@@ -167,6 +168,7 @@ class _Agent:
         return bool(run) and origin.has_succeeded(self._files, run=run)
 
     def _work(self) -> Failure | None:
+        self._token = settings.token(os.environ, self._config)
         if self._rank == 0:
             self._host = Host(self._config, self._files, warn=_say)
         offers = server.ForPeers(

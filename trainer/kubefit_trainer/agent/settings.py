@@ -24,8 +24,6 @@ class Settings:
     config: RunConfig
     config_file: Path
     rank: int
-    token: str
-    """What the agents of this job show each other."""
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -42,10 +40,16 @@ def read(environment: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"rank {rank} is not one of the {config.workers} workers of {file}, which count from 0"
         )
-    return Settings(config=config, config_file=file, rank=rank, token=_token(environment, config))
+    return Settings(config=config, config_file=file, rank=rank)
 
 
-def _token(environment: Mapping[str, str], config: RunConfig) -> str:
+def token(environment: Mapping[str, str], config: RunConfig) -> str:
+    """What the agents of this job show each other.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+
+    """
     file = Path(environment.get(Env.TOKEN_FILE) or f"{TOKEN_DIR}/{TOKEN_KEY}")
     try:
         return file.read_text().strip()
