@@ -317,14 +317,22 @@ def test_workers_change_by_scale_while_suspended_only(cluster, job) -> None:
     assert _patch(cluster, job, awake, "--dry-run=server").returncode == 0
 
 
-def test_workers_of_a_job_that_is_not_suspended_stay(cluster, namespace) -> None:
+def test_a_running_job_is_scaled_but_not_below_its_least_workers(cluster, namespace) -> None:
     # Without a claim of that name nothing runs, with or without an operator.
     running = changed("metadata.name", "running")
-    running["spec"] |= {"runPolicy": {"suspend": False}, "storage": {"claim": "missing"}}
+    running["spec"] |= {
+        "workers": 3,
+        "elastic": {"minWorkers": 2},
+        "runPolicy": {"suspend": False},
+        "storage": {"claim": "missing"},
+    }
     assert _apply(cluster, running).returncode == 0
-    refused = _run(cluster, "-n", namespace, "scale", "tj", "running", "--replicas=2")
+    scale = ("-n", namespace, "scale", "tj", "running")
+    scaled = _run(cluster, *scale, "--replicas=2")
+    refused = _run(cluster, *scale, "--replicas=1")
     cluster.kubectl("-n", namespace, "delete", "trainingjob", "running")
-    assert "spec.workers can be changed only while spec.runPolicy.suspend is true" in refused.stderr
+    assert scaled.returncode == 0, scaled.stderr
+    assert "spec.elastic.minWorkers is more than spec.workers" in refused.stderr
 
 
 def _patch(cluster, job: str, body: dict[str, Any], *flags: str) -> subprocess.CompletedProcess:

@@ -155,7 +155,7 @@ def settled(
     inputs: Inputs,
     *,
     strategy: tf.distribute.Strategy,
-    found: dict[str, Any],
+    found: dict[str, Any] | None = None,
 ) -> Recipe:
     """The resolved recipe with a number in place of `globalBatchSize: auto`.
 
@@ -163,6 +163,7 @@ def settled(
     """
     if recipe.training.global_batch_size != AUTO:
         return recipe
+    found = {} if found is None else found
     if _BATCH in found:
         return batch_size.sized(recipe, found[_BATCH])
 
