@@ -48,10 +48,13 @@ class Member:
     held: Held
     stall_seconds: float
     incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
+    began: float = field(default_factory=time.time)
+    """Unix time in seconds."""
     leaving: bool = False
     generation: int = 0
     failure: Failure | None = None
     step: int = 0
+    _reports: int = 0
     _ended: float = 0.0
     _port: int = 0
     _trainer: child.Trainer | None = None
@@ -85,9 +88,12 @@ class Member:
             state = messages.Member.IDLE
         if not self._port:
             self._port = _free_port()
+        self._reports += 1
         return Report(
             rank=self.rank,
             incarnation=self.incarnation,
+            began=self.began,
+            number=self._reports,
             state=state,
             generation=self.generation,
             failure=None if self.running else self.failure,
