@@ -1,5 +1,7 @@
 """The TensorFlow process: starts it, copies its output by lines, stops it, waits for its end."""
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -18,25 +20,39 @@ _LONGEST_LINE = 65536
 _KEPT_LINES = 40
 
 
+class Spare:
+    """A process that has imported TensorFlow and waits to be a trainer."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process, self._lifeline = _launch(
+            "kubefit_trainer.standby", environment, stdin=subprocess.PIPE
+        )
+
+    def become_trainer(self, environment: Mapping[str, str]) -> "_Launched | None":
+        """Has it train in that environment; None if it is dead. To be called once."""
+        stdin = self._process.stdin
+        if stdin is not None:
+            with contextlib.suppress(OSError), stdin:
+                stdin.write(json.dumps(dict(environment)).encode() + b"\n")
+        if self._process.poll() is None:
+            return self._process, self._lifeline
+        os.close(self._lifeline)
+        return None
+
+
 class Trainer:
     """One trainer, the leader of its own session; to be started by the agent's main thread."""
 
-    def __init__(self, environment: Mapping[str, str], *, log: IO[bytes]) -> None:
-        reading, writing = os.pipe()
-        self._lifeline: int | None = writing
+    def __init__(
+        self, environment: Mapping[str, str], *, log: IO[bytes], spare: Spare | None = None
+    ) -> None:
+        launched = spare.become_trainer(environment) if spare else None
+        launched = launched or _launch("kubefit_trainer.main", environment)
+        self._lifeline: int | None = launched[1]
+        self._process = launched[0]
         self._log = log
         self._stop_at: float | None = None
         self.output: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "kubefit_trainer.main"],
-            env={**environment, Env.LIFELINE: str(reading)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[reading],
-            start_new_session=True,
-        )
-        os.close(reading)
         self._copier = threading.Thread(target=self._copy, name="output", daemon=True)
         self._copier.start()
 
@@ -100,6 +116,27 @@ class Trainer:
             self.output.append(line.decode(errors="replace").rstrip("\n"))
             for target in (self._log, sys.stdout.buffer):
                 _write(target, line)
+
+
+_Launched = tuple[subprocess.Popen[bytes], int]
+"""A process and this end of its lifeline."""
+
+
+def _launch(
+    module: str, environment: Mapping[str, str], *, stdin: int = subprocess.DEVNULL
+) -> _Launched:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module],
+        env={**environment, Env.LIFELINE: str(reading)},
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[reading],
+        start_new_session=True,
+    )
+    os.close(reading)
+    return process, writing
 
 
 def _write(target: IO[bytes], line: bytes) -> None:

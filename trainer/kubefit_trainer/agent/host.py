@@ -60,7 +60,7 @@ class Host:
                 )
                 meeting.begin(now=now, wall=wall, origin=found)
             self._write()
-            return meeting.directive(report.rank, now=now)
+            return meeting.directive(report, now=now)
 
     def _knows_its_address(self) -> bool:
         return bool(self._address) or self._meeting.limits.workers == 1

@@ -47,14 +47,21 @@ class Member:
     paths: Paths
     held: Held
     stall_seconds: float
+    warm_spare: bool = False
+    """Whether a process stands by to be the next trainer."""
     incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
+    began: float = field(default_factory=time.time)
+    """Unix time in seconds."""
     leaving: bool = False
     generation: int = 0
     failure: Failure | None = None
     step: int = 0
+    _reports: int = 0
     _ended: float = 0.0
     _port: int = 0
     _trainer: child.Trainer | None = None
+    _spare: child.Spare | None = None
+    _environment: Mapping[str, str] = field(default_factory=dict)
     _log: IO[bytes] | None = None
     _first_step: int = 0
     _size: int = 1
@@ -80,14 +87,18 @@ class Member:
         told = files.read(self.paths.progress, TrainerReport)
         if told is not None:
             self.step = max(self.step, told.step)
+            self._keep_spare(told)
         state = messages.Member.RUNNING if self.running else messages.Member.ENDED
         if self.generation == 0:
             state = messages.Member.IDLE
         if not self._port:
             self._port = _free_port()
+        self._reports += 1
         return Report(
             rank=self.rank,
             incarnation=self.incarnation,
+            began=self.began,
+            number=self._reports,
             state=state,
             generation=self.generation,
             failure=None if self.running else self.failure,
@@ -99,6 +110,12 @@ class Member:
             workers=self.workers,
             leaving=self.leaving,
         )
+
+    def _keep_spare(self, told: TrainerReport) -> None:
+        """Makes one once training goes: until then its imports would only delay the trainer's."""
+        going = self.running and told.step > self._first_step
+        if self.warm_spare and self._spare is None and going and not self.leaving:
+            self._spare = child.Spare(self._environment)
 
     def _stalled(self, told: TrainerReport | None) -> str | None:
         if self._trainer is None:
@@ -138,7 +155,8 @@ class Member:
         self._told_to_end = self._was_stopped = self._stopped = self._failed_before_stop = False
         self._frozen_since = None
         self._kills = cgroup.oom_kills()
-        self._trainer = child.Trainer(environment, log=log)
+        spare, self._spare, self._environment = self._spare, None, environment
+        self._trainer = child.Trainer(environment, log=log, spare=spare)
 
     def give_up(self, generation: int, failure: Failure) -> None:
         """Takes part in a generation without a trainer, because none could be started."""

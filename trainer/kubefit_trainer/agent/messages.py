@@ -27,6 +27,10 @@ class Report(Model):
     """Completion index of its pod."""
     incarnation: str
     """Random, another one for every agent process."""
+    began: float = 0.0
+    """Unix time in seconds at which that process began: of two with one rank the later counts."""
+    number: int = 0
+    """Counts the reports of an incarnation: one that was overtaken tells nothing new."""
     state: Member
     generation: int = 0
     """Of the trainer that runs or has ended; 0 before the first."""

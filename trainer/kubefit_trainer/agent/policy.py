@@ -102,10 +102,8 @@ def verdict(
         raise ValueError("the last attempt has not failed")
     if _is_permanent(cause.exit_code):
         return Verdict(restart=False, cause=cause)
-    if not is_charged(cause):
-        return Verdict(restart=True)
     charged = [a for a in attempts if a.charged and now - (a.ended or now) <= window_seconds]
-    if len(charged) > max_restarts:
+    if is_charged(cause) and len(charged) > max_restarts:
         return Verdict(restart=False, cause=_exhausted(cause, len(charged), window_seconds))
     stuck = _without_progress(attempts)
     delay = 0.0 if stuck <= 1 else _FIRST_DELAY_SECONDS * 2.0 ** (stuck - 2)
@@ -127,13 +125,16 @@ def _exhausted(cause: Cause, count: int, window_seconds: float) -> Cause:
 
 
 def _without_progress(attempts: Sequence[Attempt]) -> int:
-    """Charged failures at the end of the list during which no new step was done."""
+    """Failures at the end of the list during which no new step was done.
+
+    Those that are free count too: one that always comes again is waited for, not hurried.
+    """
     count = 0
     for index in range(len(attempts) - 1, -1, -1):
         before = max((a.last_step for a in attempts[:index]), default=0)
-        if not attempts[index].charged or attempts[index].last_step > before:
+        if attempts[index].last_step > before:
             # The one that made progress is the first of a new row.
-            return count + attempts[index].charged
+            return count + 1
         count += 1
     return count
 

@@ -119,17 +119,17 @@ class Rendezvous:
         `address` is where its trainer's TensorFlow server will be, `agent` where its agent is.
         """
         before = self._seen.get(report.rank)
+        if before is not None and _is_stale(report, before, now):
+            return
         if report.rank >= self.limits.workers and report.workers > self.limits.workers:
             # It was made for more workers than this agent has heard of yet.
             self.resize(report.workers)
-        self.generation = max(self.generation, report.generation)
-        replaced = before is not None and before.report.incarnation != report.incarnation
         self._seen[report.rank] = _Seen(report, now, address, agent)
         if self.phase is not Phase.RUNNING or self._group is None:
             return
         expected = self._group.incarnations.get(report.rank)
         if expected is not None and expected != report.incarnation:
-            self._lost(report.rank, "was replaced" if replaced else "is another one now", wall)
+            self._lost(report.rank, "was replaced", now, wall)
 
     def resize(self, workers: int) -> None:
         """Another number of workers is asked for."""
@@ -156,7 +156,7 @@ class Rendezvous:
             seen = self._seen[rank]
             report = seen.report
             if now - seen.time > LOST_SECONDS:
-                self._lost(rank, f"has not been heard of for {LOST_SECONDS:g} s", wall)
+                self._lost(rank, f"has not been heard of for {LOST_SECONDS:g} s", now, wall)
             elif report.state is Member.ENDED and report.generation == self.generation:
                 if report.failure is not None:
                     self._failures[rank] = Failed(rank, report.failure, report.ended)
@@ -176,13 +176,16 @@ class Rendezvous:
         if self._group is None:
             return False
         members = set(self._group.incarnations)
+        if any(self._seen[rank].report.generation < self.generation for rank in members):
+            # Only a trainer that has begun can be stopped.
+            return False
         wanted = set(range(self.limits.workers))
         return bool(members - wanted) or (
             members != wanted and wanted <= self._available(now) | members
         )
 
-    def _lost(self, rank: int, how: str, wall: float) -> None:
-        self.phase = Phase.ENDING
+    def _lost(self, rank: int, how: str, now: float, wall: float) -> None:
+        self.phase, self._ending_since = Phase.ENDING, now
         failure = Failure(exit_code=ExitCode.PEER_LOST, message=f"the agent of worker {rank} {how}")
         # What it said itself before it went says more.
         self._failures.setdefault(rank, Failed(rank, failure, wall))
@@ -201,9 +204,16 @@ class Rendezvous:
                     known = self._failures.get(rank)
                     if known is None or policy.is_secondary(known.failure.exit_code):
                         self._failures[rank] = Failed(rank, report.failure, report.ended)
-            elif now - seen.time <= LOST_SECONDS:
+            elif not self._gone(seen, now):
                 return
         self._decide(now, wall)
+
+    def _gone(self, seen: _Seen, now: float) -> bool:
+        """Whether a member of a generation that ends has no trainer of it, and will have none."""
+        if now - seen.time > LOST_SECONDS:
+            return True
+        # What it said before may have been answered by an order to begin.
+        return seen.report.state is not Member.RUNNING and seen.time > self._ending_since
 
     def _decide(self, now: float, wall: float) -> None:
         cause = policy.first_cause(self._failures.values(), attempt=self.generation)
@@ -265,7 +275,9 @@ class Rendezvous:
         if len(available) == self.limits.workers:
             return True
         least = self.limits.min_workers
-        waited = now - self._gathering_since >= self.limits.shrink_after_seconds
+        # Whoever has not been heard of since this agent began may still have a trainer.
+        waited = now - self.began > LOST_SECONDS
+        waited = waited and now - self._gathering_since >= self.limits.shrink_after_seconds
         return least is not None and len(available) >= least and waited
 
     def in_memory(self, *, now: float) -> list[str]:
@@ -284,7 +296,8 @@ class Rendezvous:
     def begin(self, *, now: float, wall: float, origin: Origin | None) -> None:
         """Begins the next generation; only when it is `ready`."""
         members = sorted(self._available(now))
-        self.generation += 1
+        heard = (seen.report.generation for seen in self._seen.values())
+        self.generation = 1 + max(self.generation, *heard)
         holders = [
             self._seen[r].agent
             for r in members
@@ -314,11 +327,11 @@ class Rendezvous:
         here = {rank for rank, seen in self._seen.items() if now - seen.time <= LOST_SECONDS}
         return here <= self._told
 
-    def directive(self, rank: int, *, now: float) -> Directive:
-        """What that member is to do."""
-        action = self._action(rank, now)
+    def directive(self, report: Report, *, now: float) -> Directive:
+        """What the member that has sent this report is to do."""
+        action = self._action(report, now)
         if action in (Action.FINISH, Action.FAIL):
-            self._told.add(rank)
+            self._told.add(report.rank)
         group = self._group if action in (Action.RUN, Action.STOP) else None
         return Directive(
             action=action,
@@ -332,17 +345,16 @@ class Rendezvous:
             dump=self._dump,
         )
 
-    def _action(self, rank: int, now: float) -> Action:
+    def _action(self, report: Report, now: float) -> Action:
         if self.phase is Phase.FINISHED:
             return Action.FINISH
         if self.phase is Phase.FAILED:
             return Action.FAIL
-        seen = self._seen.get(rank)
-        running = seen is not None and seen.report.state is Member.RUNNING
-        mine = self._group is not None and seen is not None
-        mine = mine and self._group.incarnations.get(rank) == seen.report.incarnation  # type: ignore[union-attr]
-        if self.phase is Phase.RUNNING and mine and seen is not None:
-            if seen.report.state is Member.ENDED and seen.report.generation == self.generation:
+        running = report.state is Member.RUNNING
+        group = self._group
+        mine = group is not None and group.incarnations.get(report.rank) == report.incarnation
+        if self.phase is Phase.RUNNING and mine:
+            if report.state is Member.ENDED and report.generation == self.generation:
                 return Action.WAIT
             return Action.STOP if self._stopping else Action.RUN
         if not running:
@@ -360,6 +372,14 @@ class Rendezvous:
             return ""
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return f"worker {missing[0]}{others}"
+
+
+def _is_stale(report: Report, before: _Seen, now: float) -> bool:
+    """Whether a report was overtaken by one of the same agent, or of the one that followed it."""
+    if report.incarnation == before.report.incarnation:
+        return report.number < before.report.number
+    # Clocks of nodes differ: who falls silent gives way to anyone.
+    return report.began < before.report.began and now - before.time <= LOST_SECONDS
 
 
 def _age(name: str) -> tuple[int, int]:

@@ -138,6 +138,7 @@ class _Agent:
             paths=self._paths,
             held=snapshots.Held(memory, _say),
             stall_seconds=self._config.stall_seconds,
+            warm_spare=self._config.warm_spare,
         )
         self._host: Host | None = None
         self._state = State(

@@ -1,0 +1,60 @@
+"""When a trainer is stuck."""
+
+import pytest
+
+from kubefit.api.contract import StepSeconds, TrainerPhase, TrainerReport
+from kubefit_trainer.agent import watching
+
+
+def stalled(phase: TrainerPhase, seconds: float, *, step: int = 10, first: int = 5) -> str | None:
+    report = TrainerReport(
+        phase=phase, epoch=2, step=step, updated=1000.0, step_seconds=_steps(second=100)
+    )
+    return watching.stalled(report, first_step=first, now=1000.0 + seconds, stall_seconds=30.0)
+
+
+def _steps(*, second: int = 0, minute: int = 0, longer: int = 0) -> StepSeconds:
+    counts = [0] * 14
+    counts[7], counts[12], counts[13] = second, minute, longer
+    return StepSeconds(sum=second + 60.0 * minute + 100.0 * longer, counts=counts)
+
+
+def test_a_trainer_without_a_step_for_too_long_is_stuck_and_the_sentence_says_where():
+    assert stalled(TrainerPhase.TRAINING, 29.0) is None
+    assert stalled(TrainerPhase.TRAINING, 31.0) == (
+        "nothing happened for 31 s in the phase Training (epoch 2, step 10), more than the 30 s"
+        " allowed; the stacks of all threads are in the logs of the workers"
+    )
+
+
+def test_slow_steps_are_no_stall():
+    report = TrainerReport(
+        phase=TrainerPhase.TRAINING, step=9, updated=0.0, step_seconds=_steps(minute=9)
+    )
+    ask = {"first_step": 0, "stall_seconds": 30.0}
+    assert watching.stalled(report, now=1199.0, **ask) is None
+    assert watching.stalled(report, now=1201.0, **ask) is not None
+
+
+def test_the_first_step_after_a_restart_may_compile():
+    assert stalled(TrainerPhase.TRAINING, 3000.0, step=5, first=5) is None
+    assert stalled(TrainerPhase.TRAINING, 3700.0, step=5, first=5) is not None
+
+
+@pytest.mark.parametrize("phase", [p for p in TrainerPhase if p is not TrainerPhase.TRAINING])
+def test_other_phases_have_limits_of_their_own(phase: TrainerPhase):
+    assert stalled(phase, 3500.0) is None
+    assert stalled(phase, 25 * 3600.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("steps", "median"),
+    [
+        (_steps(), 0.0),
+        (_steps(second=3, minute=2), 1.0),
+        (_steps(second=2, minute=3), 60.0),
+        (_steps(longer=1), 100.0),
+    ],
+)
+def test_the_median_is_the_bound_of_its_bucket(steps: StepSeconds, median: float):
+    assert watching.median_seconds(steps) == median
