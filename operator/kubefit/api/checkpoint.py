@@ -9,9 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from kubefit.api.base import Model, rule
-
-ONE_ORIGIN = "set exactly one of job and path"
+from kubefit.api.base import Model
 
 
 class Checkpoint(Model):
@@ -40,17 +38,3 @@ class Elastic(Model):
     """With fewer than these training waits."""
     shrink_after_seconds: Annotated[float, Field(ge=0)] = 60.0
     """How long a missing worker is waited for before the others go on without it."""
-
-
-class InitialWeights(
-    Model,
-    json_schema_extra={
-        "x-kubernetes-validations": [rule("has(self.job) != has(self.path)", ONE_ORIGIN)]
-    },
-):
-    """Where training begins instead of at random, or pretrained, weights."""
-
-    job: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Name of a TrainingJob on the same volume: its newest checkpoint, else its export."""
-    path: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """A checkpoint, `.keras` or `.weights.h5` file, relative to the root of the volume."""

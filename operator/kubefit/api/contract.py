@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kubefit.api.base import Model
-from kubefit.api.checkpoint import Checkpoint, Elastic, InitialWeights
+from kubefit.api.checkpoint import Checkpoint, Elastic
 from kubefit.api.fetch import Fetch
 from kubefit.api.names import VOLUME_DIR, Phase
 from kubefit.api.recipe import Recipe
@@ -48,7 +48,6 @@ class RunConfig(Model):
     """What sets this TrainingJob apart from others of its name, before and after it: its uid."""
     checkpoint: Checkpoint = Checkpoint()
     elastic: Elastic | None = None
-    initial_weights: InitialWeights | None = None
     max_restarts: Annotated[int, Field(ge=0)] = 3
     """Failures that are charged, within `restart_window_seconds`, before the job ends."""
     restart_window_seconds: Annotated[float, Field(gt=0)] = 3600.0

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kubefit.api.base import FreeForm, Model, Quantity, rule
-from kubefit.api.checkpoint import Checkpoint, Elastic, InitialWeights
+from kubefit.api.checkpoint import Checkpoint, Elastic
 from kubefit.api.fetch import DISTINCT_PLACES, Fetch, check_places
 from kubefit.api.names import (
     MAX_NAME_LENGTH,
@@ -188,7 +188,6 @@ class TrainingJobSpec(
                     "storage",
                     "volumes",
                     "fetch",
-                    "initialWeights",
                     "resources",
                     "podTemplate",
                 )
@@ -227,8 +226,6 @@ class TrainingJobSpec(
     """Training without code."""
     script: Script | SkipJsonSchema[None] = None
     """Training by the user's own program."""
-    initial_weights: InitialWeights | SkipJsonSchema[None] = None
-    """Weights of another job or of a file to begin with."""
     checkpoint: Checkpoint = Checkpoint()
     """How often the state of training is kept."""
     elastic: Elastic | SkipJsonSchema[None] = None

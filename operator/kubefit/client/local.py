@@ -203,7 +203,6 @@ def _config(run: _Run) -> RunConfig:
         run=run.id,
         checkpoint=spec.checkpoint,
         elastic=spec.elastic,
-        initial_weights=spec.initial_weights,
         max_restarts=spec.run_policy.max_restarts,
         restart_window_seconds=spec.run_policy.restart_window_seconds,
         stall_seconds=spec.run_policy.stall_seconds,

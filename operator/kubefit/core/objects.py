@@ -102,7 +102,6 @@ def config_map(job: TrainingJob) -> Object:
         run=job.metadata.uid,
         checkpoint=job.spec.checkpoint,
         elastic=job.spec.elastic,
-        initial_weights=job.spec.initial_weights,
         max_restarts=policy.max_restarts,
         restart_window_seconds=policy.restart_window_seconds,
         stall_seconds=policy.stall_seconds,
