@@ -48,6 +48,8 @@ _CUT_OFF_SECONDS = 10.0
 """Without a word from the agent of worker 0 for so long, the trainer is ended: its generation is
 given up there soon after."""
 _LAST_WORDS_SECONDS = 10.0
+_CONFIGURATION_SECONDS = 180.0
+"""A kubelet looks at mounted ConfigMaps about once a minute."""
 _MARGIN_SECONDS = 10.0
 """Left of the grace when the trainer is killed, to save what is in memory."""
 
@@ -71,7 +73,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.request())
     lifeline.watch(stop.request)
     try:
-        given = settings.read(os.environ)
+        given = _settings(stop)
     except ConfigurationError as error:
         return _refuse(str(error))
     folder = Path(tempfile.mkdtemp(prefix="kubefit-agent-"))
@@ -81,6 +83,18 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(memory, ignore_errors=True)
+
+
+def _settings(stop: _Stop) -> Settings:
+    """A job that grows makes pods a moment before all nodes have its new configuration."""
+    deadline = time.monotonic() + _CONFIGURATION_SECONDS
+    while True:
+        try:
+            return settings.read(os.environ)
+        except settings.NotAMemberError:
+            if stop.requested or time.monotonic() > deadline or Env.RANK in os.environ:
+                raise
+            stop.event.wait(1.0)
 
 
 def _memory(folder: Path) -> Path:

@@ -17,6 +17,10 @@ _COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
 TERMINATION_LOG = "/dev/termination-log"
 
 
+class NotAMemberError(ConfigurationError):
+    """The job has fewer workers than this rank needs, as far as the configuration tells."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that an agent knows before it starts."""
@@ -30,6 +34,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     """Reads the run configuration and the rank.
 
     Raises:
+        NotAMemberError: the rank is not below the number of workers.
         ConfigurationError: one of them is missing or cannot be used.
 
     """
@@ -37,7 +42,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     config = _config(file)
     rank = rank_of(environment)
     if rank >= config.workers:
-        raise ConfigurationError(
+        raise NotAMemberError(
             f"rank {rank} is not one of the {config.workers} workers of {file}, which count from 0"
         )
     return Settings(config=config, config_file=file, rank=rank)
