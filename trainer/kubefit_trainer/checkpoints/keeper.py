@@ -1,7 +1,7 @@
 """When snapshots are due, and the thread that writes them to memory and to the volume.
 
 Training waits for the copy of the variables alone. While a snapshot is being written, only the
-newest of those that come waits for its turn.
+newest of those that come waits for its turn, and every one of the end of a model's training.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import math
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class Keeper:
         self._failing_since: float | None = None
         self._failed: str | None = None
         self._changed = threading.Condition()
-        self._pending: tuple[Snapshot, bool] | None = None
+        self._pending: deque[tuple[Snapshot, bool]] = deque()
         self._busy = False
         self._thread: threading.Thread | None = None
 
@@ -98,26 +99,28 @@ class Keeper:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
                 self._thread.start()
-            if self._pending is not None:
-                checkpoint = checkpoint or self._pending[1]
-            self._pending = (snapshot, checkpoint)
+            if self._pending and not self._pending[-1][0].place.ended:
+                _, asked = self._pending.pop()
+                checkpoint = checkpoint or asked
+            self._pending.append((snapshot, checkpoint))
             self._changed.notify_all()
 
     def flush(self) -> None:
         """Waits until all that was kept is written, or could not be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending is None and not self._busy)
+            self._changed.wait_for(lambda: not self._pending and not self._busy)
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._pending is not None)
-                if self._pending is None:
-                    continue
-                (snapshot, checkpoint), self._pending = self._pending, None
+                self._changed.wait_for(lambda: self._pending)
+                snapshot, checkpoint = self._pending.popleft()
                 self._busy = True
             try:
                 self._write(snapshot, checkpoint=checkpoint)
+            except Exception as error:
+                # Without this thread, the end of training would wait for it for ever.
+                _say(f"the snapshot of step {snapshot.place.step} cannot be written: {error!r}")
             finally:
                 with self._changed:
                     self._busy = False

@@ -8,11 +8,12 @@ it was, and those after it run as ever.
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.tensorflow import trainer as tf_trainer
 from keras.src.callbacks import callback_list
 
@@ -45,10 +46,13 @@ class Fits:
         self.keeper, self.reporter, self.run = keeper, reporter, run
         self.resume = resume
         self.found: dict[str, Any] = dict(resume.found) if resume else {}
+        self.histories: list[dict[str, Any]] = _histories(resume) if resume else []
+        """`epoch` and `history` of every fit so far, the one under way included."""
         self.ends = ends
         self.current: _Fit | None = None
         self._count = 0
         self._models: list[Any] = []
+        self._last = 0
 
     def number_of(self, model: Any) -> int:
         """Number of a model among those that were fitted."""
@@ -70,6 +74,12 @@ class Fits:
         if mine is not None:
             stopped = mine.place.stopped
             arguments["initial_epoch"] = arguments.get("epochs", 1) if stopped else mine.place.epoch
+        if number == len(self.histories):
+            self.histories.append({"epoch": [], "history": {}})
+        if self.number_of(model) != self._last:
+            # What this one is trained with may come of the last: its end has to be there first.
+            self.keeper.flush()
+        self._last = self.number_of(model)
         self.current = _Fit(self, number, model, mine)
         positions.follow(self.current)
         try:
@@ -97,14 +107,19 @@ class Fits:
             if name in arguments
         }
         history = original(model, **given, **validation, epochs=0, verbose=0)
-        if end is None:
-            _say(f"call {number + 1} of fit was over before; it is not run again")
-            return history
-        _restore_model(model, end)
-        if end.place.fit == number:
-            history.epoch = list(end.history.get("epoch", []))
-            history.history = {name: list(v) for name, v in end.history.get("history", {}).items()}
-        if end is self.resume:
+        _restore_history(history, self.histories[number])
+        if end is not None and end.place.fit == number:
+            _restore_model(model, end)
+        elif (
+            end is None
+            and self.resume is not None
+            and self.number_of(model) != self.resume.place.model
+        ):
+            raise ConfigurationError(
+                f"call {number + 1} of fit was over before, and {self.ends} has no checkpoint of"
+                " the end of it; set spec.checkpoint.resume to false to begin anew"
+            )
+        if end is not None and end is self.resume:
             _restore_counts(self, end)
             random_state.restore(end.random)
         return history
@@ -117,7 +132,7 @@ class Fits:
                 try:
                     return snapshot.read(saved.path)
                 except store.DamagedError as error:
-                    _say(f"{error}; the weights of that model are not restored")
+                    _say(str(error))
                     return None
         return None
 
@@ -162,8 +177,7 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
     def _restore_callbacks(self, resume: Snapshot) -> None:
         for callback, state in zip(self._theirs(), resume.callbacks, strict=False):
             callback_state.restore(callback, state, resume.arrays)
-        self.model.history.epoch = list(resume.history["epoch"])
-        self.model.history.history = {k: list(v) for k, v in resume.history["history"].items()}
+        _restore_history(self.model.history, self._fits.histories[self._number])
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """State within an epoch is put over what Keras and the callbacks have begun it with."""
@@ -223,7 +237,8 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
 
     def end(self) -> None:
         """Keeps the state at the end of this call."""
-        self._keep(self._next, checkpoint=True, ended=True)
+        if self.list is not None:
+            self._keep(self._next, checkpoint=True, ended=True)
 
     def _keep(self, position: Position, *, checkpoint: bool, ended: bool = False) -> None:
         fits = self._fits
@@ -231,6 +246,11 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
         callbacks = [
             callback_state.of(callback, f"callback/{index}", arrays)
             for index, callback in enumerate(self._theirs())
+        ]
+        fits.histories[self._number] = _history(self.model)
+        histories = [
+            callback_state.plain(history, f"history/{number}", arrays)
+            for number, history in enumerate(fits.histories)
         ]
         kept = Snapshot(
             place=Place(
@@ -248,7 +268,7 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
             run=fits.run,
             names=model_state.describe(self.model),
             callbacks=callbacks,
-            history=_history(self.model),
+            histories=histories,
             random=random_state.capture(),
             found=dict(fits.found),
             arrays=arrays,
@@ -276,18 +296,36 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _history(model: Any) -> dict[str, Any]:
+    """What History has of a fit; metrics of many numbers are arrays, and programs add their own."""
     history = model.history
-    values = {name: [float(v) for v in values] for name, values in history.history.items()}
+    values = {name: [_plain(value) for value in kept] for name, kept in history.history.items()}
     return {"epoch": [int(epoch) for epoch in history.epoch], "history": values}
 
 
-def _build(model: Any) -> None:
-    with model.distribute_strategy.scope():
-        model.optimizer.build(model.trainable_variables)
+def _plain(value: Any) -> Any:
+    found = np.asarray(value) if keras.ops.is_tensor(value) else value
+    try:
+        callback_state.plain(found, "", {})
+    except callback_state.NotPlainError:
+        return repr(found)
+    return found
+
+
+def _histories(resume: Snapshot) -> list[dict[str, Any]]:
+    return [callback_state.restored(history, resume.arrays) for history in resume.histories]
+
+
+def _restore_history(history: Any, kept: Mapping[str, Any]) -> None:
+    history.epoch = list(kept["epoch"])
+    history.history = {name: list(values) for name, values in kept["history"].items()}
 
 
 def _restore_model(model: Any, resume: Snapshot) -> None:
-    _build(model)
+    states = sum(key.startswith("optimizer/") for key in resume.arrays)
+    if states > len(model.optimizer.variables):
+        # The one that a model with optimizers of its own never uses is never built.
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
     try:
         model_state.check(model, resume.arrays, resume.names)
     except model_state.OtherModelError as error:
@@ -320,7 +358,8 @@ def install(fits: Fits) -> None:
 
     @functools.wraps(original)
     def followed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if fits.current is not None or progress.is_trial():
+        ours = cluster.is_ours(self.distribute_strategy)
+        if not ours or fits.current is not None or progress.is_trial():
             return original(self, *args, **kwargs)
         arguments = dict(signature.bind(self, *args, **kwargs).arguments)
         arguments.pop("self")

@@ -53,8 +53,8 @@ class Snapshot:
     """What each array of the model is, for people."""
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     """State of every callback; see `callback_state`."""
-    history: Mapping[str, Any] = field(default_factory=dict)
-    """`epoch` and `history` of the History of this fit."""
+    histories: list[Mapping[str, Any]] = field(default_factory=list)
+    """`epoch` and `history` of the History of every fit up to this one, as plain data."""
     random: Mapping[str, Any] = field(default_factory=dict)
     """States of the random numbers of Python and NumPy."""
     found: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def read(path: Path) -> Snapshot:
             arrays=arrays,
             **{
                 name: meta[name]
-                for name in ("run", "names", "callbacks", "history", "random", "found")
+                for name in ("run", "names", "callbacks", "histories", "random", "found")
             },
         )
     except Exception as error:
