@@ -28,7 +28,7 @@ TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes that Kubernetes keeps of a termination message."""
 
 
-class RunConfig(Model):
+class RunConfig(Model, extra="ignore"):
     """All that a worker needs to know beside its rank; one file for all workers of a job."""
 
     namespace: str
@@ -196,7 +196,7 @@ class CheckpointReport(Model):
     """Why the last attempt to write one failed; empty when it did not."""
 
 
-class TrainerReport(Model):
+class TrainerReport(Model, extra="ignore"):
     """What a trainer tells its agent, at most twice a second and at every change of phase."""
 
     phase: TrainerPhase
@@ -215,6 +215,8 @@ class TrainerReport(Model):
     """Metrics of the evaluation after training, `loss` among them."""
     skipped_images: int = 0
     """Images that cannot be read and so were left out, of all sets together."""
+    fitting: bool = False
+    """Whether `fit` is under way."""
     resumed_from: int | None = None
     """Step of the snapshot that this process went on from."""
     checkpoint: CheckpointReport | None = None
@@ -261,7 +263,7 @@ class Cause(Model):
     """Unix time in seconds."""
 
 
-class WorkerStatus(Model):
+class WorkerStatus(Model, extra="ignore"):
     """Answer of an agent's `/status`."""
 
     rank: int
@@ -280,7 +282,7 @@ class WorkerStatus(Model):
     failure: Failure | None = None
 
 
-class Outcome(Model):
+class Outcome(Model, extra="ignore"):
     """Last words of an agent, its termination message.
 
     At most `TERMINATION_MESSAGE_LIMIT` bytes of JSON.

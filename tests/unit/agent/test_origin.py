@@ -84,6 +84,12 @@ def test_checkpoints_of_a_run_that_does_not_count_are_removed(
     assert not Path(files.checkpoints).exists()
 
 
+def test_the_success_of_an_older_run_costs_a_later_one_no_checkpoint(files: JobFiles):
+    end_run(files, "oldest", Phase.SUCCEEDED)
+    path = save(files, 4, run="before")
+    assert choose(files)[0] == Origin(step=4, name=str(path))
+
+
 def test_a_restart_of_this_run_goes_on_whatever_resume_says(files: JobFiles):
     path = save(files, 4, run="this")
     assert choose(files, resume=False)[0] == Origin(step=4, name=str(path))
@@ -91,6 +97,5 @@ def test_a_restart_of_this_run_goes_on_whatever_resume_says(files: JobFiles):
 
 def test_a_success_is_that_of_one_run(files: JobFiles):
     end_run(files, "this", Phase.SUCCEEDED)
-    assert origin.has_succeeded(files)
     assert origin.has_succeeded(files, run="this")
     assert not origin.has_succeeded(files, run="another")

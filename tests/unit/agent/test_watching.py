@@ -6,9 +6,16 @@ from kubefit.api.contract import StepSeconds, TrainerPhase, TrainerReport
 from kubefit_trainer.agent import watching
 
 
-def stalled(phase: TrainerPhase, seconds: float, *, step: int = 10, first: int = 5) -> str | None:
+def stalled(
+    phase: TrainerPhase, seconds: float, *, step: int = 10, first: int = 5, fitting: bool = True
+) -> str | None:
     report = TrainerReport(
-        phase=phase, epoch=2, step=step, updated=1000.0, step_seconds=_steps(second=100)
+        phase=phase,
+        epoch=2,
+        step=step,
+        fitting=fitting,
+        updated=1000.0,
+        step_seconds=_steps(second=100),
     )
     return watching.stalled(report, first_step=first, now=1000.0 + seconds, stall_seconds=30.0)
 
@@ -27,9 +34,17 @@ def test_a_trainer_without_a_step_for_too_long_is_stuck_and_the_sentence_says_wh
     )
 
 
+def test_what_a_program_does_between_two_fits_is_no_stall():
+    assert stalled(TrainerPhase.TRAINING, 3000.0, fitting=False) is None
+
+
 def test_slow_steps_are_no_stall():
     report = TrainerReport(
-        phase=TrainerPhase.TRAINING, step=9, updated=0.0, step_seconds=_steps(minute=9)
+        phase=TrainerPhase.TRAINING,
+        step=9,
+        fitting=True,
+        updated=0.0,
+        step_seconds=_steps(minute=9),
     )
     ask = {"first_step": 0, "stall_seconds": 30.0}
     assert watching.stalled(report, now=1199.0, **ask) is None

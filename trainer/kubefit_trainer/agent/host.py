@@ -45,12 +45,12 @@ class Host:
 
     def hear(self, report: Report, host: str) -> Directive:
         """Takes in a report that came from that host; says what its member is to do."""
-        now, wall = time.monotonic(), time.time()
         if report.rank == 0 and self._address:
             host = self._address
         shown = f"[{host}]" if ":" in host else host
         agent = f"{shown}:{self._config.agent_port(report.rank)}"
         with self._lock:
+            now, wall = time.monotonic(), time.time()
             meeting = self._meeting
             meeting.hear(report, now=now, wall=wall, address=f"{shown}:{report.port}", agent=agent)
             meeting.look(now=now, wall=wall)

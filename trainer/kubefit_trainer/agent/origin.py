@@ -39,14 +39,13 @@ def on_volume(config: RunConfig, files: JobFiles, *, warn: Callable[[str], None]
 
 
 def _counts(config: RunConfig, files: JobFiles, path: Path) -> bool:
-    if store.meta_of(path).get("run", "") == config.run:
+    run = str(store.meta_of(path).get("run", ""))
+    if run == config.run:
         return True
-    return config.checkpoint.resume and not has_succeeded(files)
+    return config.checkpoint.resume and not has_succeeded(files, run=run)
 
 
-def has_succeeded(files: JobFiles, *, run: str | None = None) -> bool:
-    """Whether the job's last run, or just that one, was a success."""
+def has_succeeded(files: JobFiles, *, run: str) -> bool:
+    """Whether that run of the job has told of its success."""
     before = report.read(Path(files.result), Result)
-    if before is None or before.phase is not Phase.SUCCEEDED:
-        return False
-    return run is None or before.run == run
+    return before is not None and before.phase is Phase.SUCCEEDED and before.run == run

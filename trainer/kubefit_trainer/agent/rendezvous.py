@@ -95,6 +95,8 @@ class Rendezvous:
     _stopping: bool = False
     _dump: bool = False
     _told: set[int] = field(default_factory=set)
+    _dismissed: set[str] = field(default_factory=set)
+    """Incarnations that a smaller number of workers has no place for."""
     _ending_since: float = 0.0
     _not_before: float = 0.0
     _gathering_since: float = 0.0
@@ -121,7 +123,8 @@ class Rendezvous:
         before = self._seen.get(report.rank)
         if before is not None and _is_stale(report, before, now):
             return
-        if report.rank >= self.limits.workers and report.workers > self.limits.workers:
+        is_new = report.incarnation not in self._dismissed and not report.leaving
+        if is_new and self.limits.workers <= report.rank < report.workers:
             # It was made for more workers than this agent has heard of yet.
             self.resize(report.workers)
         self._seen[report.rank] = _Seen(report, now, address, agent)
@@ -135,6 +138,8 @@ class Rendezvous:
         """Another number of workers is asked for."""
         if workers != self.limits.workers:
             self.limits = _with_workers(self.limits, workers)
+            over = [seen for rank, seen in self._seen.items() if rank >= workers]
+            self._dismissed |= {seen.report.incarnation for seen in over}
             for rank in [rank for rank in self._seen if rank >= workers]:
                 if self._group is None or rank not in self._group.incarnations:
                     del self._seen[rank]
@@ -251,8 +256,10 @@ class Rendezvous:
             message = "the agent of worker 0 went away"
             failure = Failure(exit_code=ExitCode.PEER_LOST, message=message)
             number = self.attempts[-1].number
-            self.cause = policy.first_cause([Failed(0, failure, wall)], attempt=number)
-            self._close_attempt(wall, cause=self.cause)
+            cause = policy.first_cause([Failed(0, failure, wall)], attempt=number)
+            # What another run of this name left open is no failure of this one.
+            self.cause = cause if self.attempts[-1].run == self.run else None
+            self._close_attempt(wall, cause=cause)
 
     def _available(self, now: float) -> set[int]:
         """Members that could start a trainer now."""

@@ -223,7 +223,10 @@ class _Agent:
         try:
             return guest.ask(self._config, report, token=self._token)
         except guest.RefusedError as error:
-            raise ConfigurationError(str(error)) from error
+            # The Secret may have been made anew, and not be here, or there, yet.
+            self._state.enter(AgentPhase.WAITING, waiting_for=str(error))
+            self._token = settings.token(os.environ, self._config)
+            return None
 
     def _reread(self) -> None:
         """The number of workers may be changed under a running job."""
@@ -367,6 +370,7 @@ class _Agent:
                 f"worker {directive.cause.rank}: {directive.cause.message}; restarting all workers"
             )
         step = store.parse(Path(restore)) if restore else None
+        self._member.held.drop_after(step.step if step else 0)
         self._member.start(
             directive.generation,
             variables,

@@ -18,24 +18,34 @@ class Held:
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder = folder
         self._warn = warn
-        self._known: dict[str, bool] = {}
+        self._good: set[tuple[str, int, int]] = set()
 
     def names(self) -> list[str]:
         """Their names, newest first."""
         return [saved.path.name for saved in store.found(self.folder) if self._is_good(saved.path)]
 
+    def drop_after(self, step: int) -> None:
+        """Removes those that an attempt which goes on from that step will make anew."""
+        for saved in store.found(self.folder):
+            if saved.step > step:
+                saved.path.unlink(missing_ok=True)
+
     def _is_good(self, path: Path) -> bool:
-        if path.name not in self._known:
-            try:
+        try:
+            stat = path.stat()
+            version = (path.name, stat.st_mtime_ns, stat.st_size)
+            if version not in self._good:
                 store.verify(path)
-            except store.DamagedError as error:
-                # One that was pruned meanwhile is no damage.
-                if path.exists():
-                    self._warn(f"{error}; it is not used")
-                    self._known[path.name] = False
-                return False
-            self._known[path.name] = True
-        return self._known[path.name]
+                self._good.add(version)
+        except FileNotFoundError:
+            # It was pruned meanwhile.
+            return False
+        except store.DamagedError as error:
+            if path.exists():
+                self._warn(f"{error}; it is not used")
+                path.unlink(missing_ok=True)
+            return False
+        return True
 
 
 def bring(name: str, holders: Sequence[str], folder: Path, *, token: str) -> Path | None:

@@ -39,6 +39,9 @@ def stalled(
 
 
 def _limit(report: TrainerReport, *, first_step: int, stall_seconds: float) -> float:
+    if report.phase is TrainerPhase.TRAINING and not report.fitting:
+        # Whatever a program does between two calls of fit.
+        return _PHASE_SECONDS[TrainerPhase.EVALUATING]
     if report.phase is not TrainerPhase.TRAINING:
         return _PHASE_SECONDS[report.phase]
     if report.step <= first_step:

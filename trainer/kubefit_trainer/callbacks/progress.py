@@ -118,6 +118,14 @@ class Progress:
         if not self._reporter.fitting:
             self._reporter.phase(TrainerPhase.EVALUATING)
 
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """A sign of life: evaluations may take long."""
+        self._reporter.update()
+
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Predictions too."""
+        self._reporter.update()
+
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """What `evaluate` gives outside of fit is the evaluation, loss among it."""
         if not self._reporter.fitting:

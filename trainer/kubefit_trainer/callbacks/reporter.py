@@ -84,6 +84,7 @@ class Reporter:
         self._change(
             {
                 "updated": time.time(),
+                "fitting": self.fitting,
                 "step_seconds": StepSeconds(sum=self._sum, counts=list(self._counts)),
             }
         )

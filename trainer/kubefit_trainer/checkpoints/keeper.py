@@ -99,7 +99,7 @@ class Keeper:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
                 self._thread.start()
-            if self._pending and not self._pending[-1][0].place.ended:
+            if self._pending and _is_replaced(self._pending[-1][0], snapshot):
                 _, asked = self._pending.pop()
                 checkpoint = checkpoint or asked
             self._pending.append((snapshot, checkpoint))
@@ -186,6 +186,12 @@ class Keeper:
                 f" {self._grace_seconds:g} s; raise terminationGracePeriodSeconds in"
                 " spec.podTemplate.spec"
             )
+
+
+def _is_replaced(waiting: Snapshot, new: Snapshot) -> bool:
+    """Whether nobody needs the older of two snapshots; the end of a model is kept for itself."""
+    same_model = new.place.ended and waiting.place.model == new.place.model
+    return not waiting.place.ended or same_model
 
 
 def _say(message: str) -> None:

@@ -175,8 +175,14 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
         random_state.restore(resume.random)
 
     def _restore_callbacks(self, resume: Snapshot) -> None:
-        for callback, state in zip(self._theirs(), resume.callbacks, strict=False):
-            callback_state.restore(callback, state, resume.arrays)
+        # By class and order: the chief may have callbacks that the others lack.
+        left = list(resume.callbacks)
+        for callback in self._theirs():
+            name = type(callback).__qualname__
+            state = next((one for one in left if one["class"] == name), None)
+            if state is not None:
+                left.remove(state)
+                callback_state.restore(callback, state, resume.arrays)
         _restore_history(self.model.history, self._fits.histories[self._number])
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
