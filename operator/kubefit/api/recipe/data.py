@@ -231,7 +231,7 @@ class Data(
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
 
-    Chosen by the seed, of each class alike where images have one, the same for any number of
+    Chosen by the seed, of each class alike where there are classes, the same for any number of
     workers.
     """
     test_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
