@@ -160,13 +160,12 @@ def take(stream: Iterator[int], images: int) -> None:
 
 def ours(folder: Path, source: dict[str, str]) -> Iterator[int]:
     from kubefit.api.recipe import Recipe
-    from kubefit_trainer.recipe import inputs, pipeline, sources
+    from kubefit_trainer.recipe import inputs, pipeline
     from kubefit_trainer.recipe.order import Shard
 
-    sources.CACHE_BYTES = 0
     recipe = Recipe.model_validate(
         {
-            "data": {"train": source, "imageSize": [SIDE, SIDE]},
+            "data": {"train": source, "imageSize": [SIDE, SIDE], "cache": "none"},
             "augmentation": {
                 "flip": "horizontal",
                 "rotation": ROTATION,

@@ -34,10 +34,10 @@ def scenario_plain(directory):
 
 
 def scenario_records(directory):
-    """The images of `plain`, read record by record."""
+    """The images of `plain`, read record by record and kept on the disk."""
     whole = recipe(PLAIN)
     images = {"tfrecord": {"files": "records"}}
-    whole["data"].update(train=images, test=images)
+    whole["data"].update(train=images, test=images, cache="disk")
     return trained(whole, directory)
 
 

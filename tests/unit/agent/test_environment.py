@@ -6,6 +6,7 @@ import pytest
 
 from kubefit.api.contract import RunConfig
 from kubefit.api.names import Env
+from kubefit.api.recipe import Recipe
 from kubefit.api.v1alpha1 import Runtime, Script
 from kubefit_trainer.agent import environment
 
@@ -94,3 +95,20 @@ def test_an_image_without_tf_keras_is_told_how_to_get_it(monkeypatch: pytest.Mon
     assert sentence is not None
     assert sentence.startswith("spec.script.runtime: tf_keras is not installed in this image")
     assert "pip install --no-deps" in sentence
+
+
+def test_an_image_without_keras_hub_is_found_before_tensorflow_starts(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    recipe = {
+        "data": {"train": {"folder": "pets"}, "imageSize": [64, 64]},
+        "model": {"backbone": {"kerasHub": "models/resnet"}},
+        "training": {"epochs": 1},
+    }
+    config = POD.model_copy(update={"recipe": Recipe.model_validate(recipe)})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    sentence = environment.check(config, given={})
+    assert sentence is not None
+    assert sentence.startswith("spec.recipe.model.backbone.kerasHub: the image has no package")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert environment.check(config, given={}) is None

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from kubefit.api.fetch import Fetch
-from kubefit_trainer.fetch import FetchError, carry_out
+from kubefit_trainer.fetch import FetchError, carry_out, credentials
 
 WEIGHTS = hashlib.sha256(b"weights").hexdigest()
 DENIED = b"<Error><Code>AccessDenied</Code><Message>AKIA much-too-secret</Message></Error>"
@@ -106,6 +106,25 @@ def test_no_signature_of_an_address_is_told(server, request, tmp_path) -> None:
         _fetch(tmp_path, **{"from": url, "to": "x", "sha256": WEIGHTS})
     assert not caught.value.permanent
     assert not any(part in str(caught.value) for part in ("abc", "def", "ghi", "jkl"))
+
+
+def test_what_no_checksum_proves_is_not_fetched_in_clear_by_way_of_a_redirect(
+    redirecting, tmp_path
+) -> None:
+    # As an https:// source would be: the schema takes no other without a checksum.
+    wanted = Fetch.model_construct(source=f"{redirecting}/x", to="x")
+    with pytest.raises(FetchError) as caught:
+        carry_out([wanted], volume=tmp_path, tell=print, secrets=None, waits=())
+    assert str(caught.value).startswith(f"spec.fetch[0].sha256: {redirecting}/x leads on to http:")
+    assert "ghi" not in str(caught.value)
+    assert caught.value.permanent
+
+
+def test_an_object_store_in_clear_is_not_sent_the_identity_of_the_pod() -> None:
+    given = {"from": "gs://pets/x", "to": "x", "endpoint": "http://store"}
+    assert credentials.options(Fetch.model_validate(given), {}, field="f")["token"] == "anon"
+    del given["endpoint"]
+    assert "token" not in credentials.options(Fetch.model_validate(given), {}, field="f")
 
 
 def test_credentials_that_may_not_read_are_named_by_their_secret(

@@ -1,7 +1,9 @@
 """What `preflight.check` says of jobs that cannot work, before TensorFlow starts."""
 
+import io
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,27 @@ def backbone(size: int = 64, channels: int = 3, **wanted: Any) -> Change:
 
 def saved(path: str) -> Change:
     return lambda recipe, _: recipe.update(model={"backbone": {"saved": path}})
+
+
+def stored(files: dict[str, bytes], **wanted: Any) -> Change:
+    """A backbone that starts from a file."""
+
+    def change(recipe: dict[str, Any], volume: Path) -> None:
+        for name, content in files.items():
+            (volume / name).write_bytes(content)
+        recipe["model"] = {"backbone": wanted}
+        recipe["data"].update(imageSize=[64, 64], channels=3)
+
+    return change
+
+
+def archive_of(*names: str) -> bytes:
+    """An archive of such empty files, as a saved model is one."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    return written.getvalue()
 
 
 def training(**fields: Any) -> Change:
@@ -368,6 +391,30 @@ BAD: list[tuple[str, Change, str, str]] = [
         backbone(name="ResNet50", weights="pets"),
         "model.backbone.weights",
         "should have one weights file",
+    ),
+    (
+        "weights that are a web page",
+        stored({"w.h5": b"<html>"}, name="ResNet50", weights="w.h5"),
+        "model.backbone.weights",
+        "w.h5 is no HDF5 file",
+    ),
+    (
+        "weights of which nothing arrived",
+        stored({"w.h5": b""}, name="ResNet50", weights="w.h5"),
+        "model.backbone.weights",
+        "w.h5 is empty",
+    ),
+    (
+        "model that breaks off",
+        stored({"m.keras": b"PK\x03\x04 and no end"}, saved="m.keras"),
+        "model.backbone.saved",
+        "no model that Keras 3 saved",
+    ),
+    (
+        "archive that is no model",
+        stored({"m.keras": archive_of("notes.txt")}, saved="m.keras"),
+        "model.backbone.saved",
+        "it has no config.json",
     ),
     ("missing model", saved("none.keras"), "model.backbone.saved", "none.keras is not a file"),
     (

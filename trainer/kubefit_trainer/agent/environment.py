@@ -50,11 +50,17 @@ def of_trainer(
 
 
 def check(config: RunConfig, *, given: Mapping[str, str]) -> str | None:
-    """One sentence if the program's Keras is not installed, or not what the environment asks."""
+    """One sentence if a package of the job is not installed, or not what the environment asks."""
     if config.runtime is Runtime.TF_KERAS and importlib.util.find_spec("tf_keras") is None:
         return (
             "spec.script.runtime: tf_keras is not installed in this image;"
             " add it with pip install --no-deps 'tf_keras>=2.21,<2.22'"
+        )
+    backbone = config.recipe and config.recipe.model.backbone
+    if backbone and backbone.keras_hub and importlib.util.find_spec("keras_hub") is None:
+        return (
+            "spec.recipe.model.backbone.kerasHub: the image has no package keras-hub; build one"
+            " that has it, as docs/how-to/fine-tune.md shows"
         )
     legacy = given.get(which_keras.LEGACY, "") in which_keras.ON
     if config.script is not None and config.runtime is Runtime.KERAS and legacy:

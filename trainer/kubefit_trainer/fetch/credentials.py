@@ -58,6 +58,9 @@ def options(fetch: Fetch, secret: Mapping[str, str], *, field: str) -> dict[str,
             found["client_kwargs"] = {"region_name": secret["AWS_REGION"]}
     elif kind == "gs":
         found = {"endpoint_url": fetch.endpoint, "token": _google(secret, field=field)}
+        if (fetch.endpoint or "").startswith("http://"):
+            # Without a Secret the client would send the token that the pod has from its cloud.
+            found["token"] = "anon"
     elif kind == "hf":
         found = {"token": secret.get("HF_TOKEN")}
     elif secret:

@@ -107,8 +107,26 @@ class Source:
             # Its default would end every download after five minutes.
             patience = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
             told["client_kwargs"] = {"timeout": patience, "trust_env": True}
+            if self.fetch.sha256 is None:
+                told["client_kwargs"]["trace_configs"] = [self._watched()]
         # Listings are never cached: another try must see what is there now.
         return fsspec.filesystem(kind, use_listings_cache=False, skip_instance_cache=True, **told)
+
+    def _watched(self) -> Any:
+        """Has aiohttp follow no server to where anybody on the way can change the file."""
+        import aiohttp
+
+        async def refuse(session: Any, context: Any, redirect: Any) -> None:
+            target = redirect.response.headers.get("Location", "").partition("?")[0]
+            if target.lower().startswith("http://"):
+                raise FetchError(
+                    f"{self.field}.sha256: {self.name} leads on to {target}, which proves nothing"
+                    " of what arrives; give the sha256 of the file, or its https:// address"
+                )
+
+        watch = aiohttp.TraceConfig()
+        watch.on_request_redirect.append(refuse)
+        return watch
 
     def list(self) -> Listing:
         """The files of the source.

@@ -82,4 +82,4 @@ def _check_pictures(found: Indexed, config: RunConfig, rank: int, *, field: str)
 def _check_weights(recipe: Recipe, volume: Path) -> None:
     backbone = recipe.model.backbone
     if backbone is not None and weights.needs_file(backbone):
-        weights.find(backbone, volume)
+        weights.check(backbone, volume)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from kubefit.api.recipe import ClassWeights, Images, OnUnreadable, Recipe
+from kubefit.api.recipe import ClassWeights, Images, LabelKind, OnUnreadable, Recipe
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment
@@ -140,8 +140,10 @@ def _split(source: Source, recipe: Recipe) -> order.Split:
     if source.splits is not None:
         train, validation, test = (np.flatnonzero(source.splits == part) for part in range(3))
         return order.Split(training=train, validation=validation, test=test)
-    return order.split(
-        source.strata,
+    multi = data.labels is LabelKind.MULTI_LABEL
+    draw = order.split_labels if multi else order.split
+    return draw(
+        source.labels if multi else source.strata,
         validation=data.validation_split,
         test=data.test_split,
         seed=recipe.training.seed,

@@ -118,6 +118,9 @@ def run(
         )
         if inputs.evaluation is not None:
             evaluate(model, recipe, inputs.evaluation, strategy=strategy)
+    for source in inputs.sources():
+        if source.cache is not None:
+            print(source.cache, flush=True)
     if rank == 0:
         _export(network.for_export(model, recipe), recipe, inputs.train, Path(files.export))
 

@@ -9,12 +9,14 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kubefit_trainer.images.randomness import Stream, permutation
 from kubefit_trainer.preflight.counts import held_out
+from kubefit_trainer.recipe import stratify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,21 @@ def split(labels: NDArray[np.int32], *, validation: float, test: float, seed: in
             part.append(cut)
     tests, validations, training = (np.sort(np.concatenate(part)) for part in parts)
     return Split(training=training, validation=validations, test=tests)
+
+
+def split_labels(flags: NDArray[Any], *, validation: float, test: float, seed: int) -> Split:
+    """Holds out as many of all, and of each class alike, of images with any number of classes.
+
+    `flags` is 0 or 1 for each image and class, (images, classes).
+    """
+    (tested,) = held_out([len(flags)], test)
+    (validated,) = held_out([len(flags) - tested], validation / (1.0 - test))
+    found = stratify.parts(
+        flags,
+        [len(flags) - tested - validated, validated, tested],
+        permutation(len(flags), Stream.SPLIT, seed=seed, epoch=0),
+    )
+    return Split(training=found[0], validation=found[1], test=found[2])
 
 
 def steps(samples: int, global_batch: int) -> int:

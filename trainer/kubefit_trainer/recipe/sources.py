@@ -20,10 +20,7 @@ from kubefit_trainer.preflight import indexing
 from kubefit_trainer.preflight.indexing import Encoded
 from kubefit_trainer.preflight.labels import Labels
 from kubefit_trainer.preflight.pictures import UnreadableError
-from kubefit_trainer.recipe.cache import PictureCache
-
-CACHE_BYTES = 512 * 2**20
-"""Decoded images up to this size altogether are kept in memory."""
+from kubefit_trainer.recipe.cache import PictureCache, cached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +37,8 @@ class Source:
     """Place of each sample's split in `manifests.SPLITS`, where it is given."""
     weights: NDArray[np.float32] | None = None
     """Weight of each sample in the loss, where it is given."""
+    cache: PictureCache | None = None
+    """What keeps decoded images, where they are kept."""
     failures: list[ConfigurationError] = filled_with(default_factory=list)
     """Why batches could not be made; the text of TensorFlow's own error is not for people."""
 
@@ -82,12 +81,13 @@ def open_source(
     field = indexing.field_of(images, field)
     found = indexing.index(images, data.labels, volume, field=field, known=classes)
     if found.encoded is not None:
-        picture = _decoded(found.encoded, data, size, field=field)
+        picture = cached(_decoded(found.encoded, data, size, field=field), data.cache, field=field)
     else:
         picture = _of_array(_array(images, volume), data, size)
     return Source(
         labels=_labels(found.labels),
         picture=picture,
+        cache=picture if isinstance(picture, PictureCache) else None,
         classes=found.labels.names,
         splits=None if found.splits is None else np.asarray(found.splits, np.int8),
         weights=None if found.weights is None else np.asarray(found.weights, np.float32),
@@ -111,7 +111,7 @@ def _decoded(
             why = getattr(error, "strerror", None) or str(error)
             raise UnreadableError({encoded.name(sample): why}, field=field) from error
 
-    return PictureCache(read, capacity=CACHE_BYTES)
+    return read
 
 
 def _array(images: Images, volume: Path) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from kubefit.api.base import Model, rule
 from kubefit.api.recipe.augmentation import Augmentation, Fill, Flip, RandAugment, ResizedCrop
 from kubefit.api.recipe.data import (
     SOURCES,
+    Cache,
     ClassWeights,
     Data,
     Images,
@@ -54,6 +55,7 @@ __all__ = [
     "Augmentation",
     "Backbone",
     "Block",
+    "Cache",
     "ClassWeights",
     "Data",
     "EarlyStopping",

@@ -160,6 +160,20 @@ class OnUnreadable(StrEnum):
     """They are left out on every worker, and counted and named."""
 
 
+class Cache(StrEnum):
+    """Where decoded images are kept, each worker those that it has seen.
+
+    Those for which there is no room are decoded in every epoch. Images of arrays need no decoding.
+    """
+
+    NONE = "none"
+    """Nowhere."""
+    MEMORY = "memory"
+    """In memory, up to 512 MiB of each set of images."""
+    DISK = "disk"
+    """In a temporary file of the pod's own disk, of which 15 % are left free."""
+
+
 _SETS = ("train", "validation", "test")
 _CLASS_FOLDERS = (
     "folder and packed tell one class of each image; with labels multiLabel or regression use"
@@ -217,7 +231,7 @@ class Data(
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
 
-    Chosen by the seed, of each class alike where images have one, the same for any number of
+    Chosen by the seed, of each class alike where there are classes, the same for any number of
     workers.
     """
     test_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
@@ -229,6 +243,8 @@ class Data(
 
     With `skip` every image is decoded once before training, shared out over the workers.
     """
+    cache: Cache = Cache.MEMORY
+    """Where decoded images are kept, so that later epochs need not decode them."""
     image_size: Annotated[
         list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)
     ]
