@@ -208,8 +208,8 @@ class _Agent:
         failure = script.check(self._config)
         if failure is not None:
             return failure
-        message = environment.check(self._config, given=os.environ)
-        message = message or preflight.check(self._config, self._rank)
+        message = preflight.check(self._config, self._rank)
+        message = message or environment.check(self._config, given=os.environ)
         if message is not None:
             return Failure(exit_code=ExitCode.CONFIGURATION_ERROR, message=message)
         return None
