@@ -105,6 +105,11 @@ class ExitMeaning:
     """Counts against `spec.runPolicy.maxRestarts`."""
     text: str
 
+    @property
+    def secondary(self) -> bool:
+        """Only follows from the end of another worker, or from an order."""
+        return not self.permanent and not self.charged
+
 
 EXIT_MEANINGS: dict[ExitCode, ExitMeaning] = {
     ExitCode.SUCCESS: ExitMeaning(
@@ -155,14 +160,23 @@ EXIT_MEANINGS: dict[ExitCode, ExitMeaning] = {
 }
 
 
+def meaning_of(code: int | None) -> ExitMeaning | None:
+    """What an exit code means; None for one that is not of an agent."""
+    return EXIT_MEANINGS[ExitCode(code)] if code in set(ExitCode) else None
+
+
+def is_permanent(code: int | None) -> bool:
+    """Whether no further attempt can help after an end with that code."""
+    meaning = meaning_of(code)
+    return meaning is not None and meaning.permanent
+
+
 class TrainerPhase(StrEnum):
     """What the TensorFlow process is doing."""
 
     STARTING = "Starting"
     TRAINING = "Training"
     EVALUATING = "Evaluating"
-    CHECKPOINTING = "Checkpointing"
-    """Training waits until a checkpoint is on the volume, because the worker is to stop."""
     EXPORTING = "Exporting"
     DONE = "Done"
 

@@ -1,4 +1,4 @@
-"""Which of several workers' ends is the cause, and whether another attempt may help.
+"""Which of several workers' ends is the cause, and what each amounts to.
 
 Pure functions of outcomes.
 """
@@ -48,14 +48,6 @@ def first_cause(outcomes: Iterable[Outcome]) -> Outcome | None:
     if not failed:
         return None
     return min(failed, key=lambda o: (o.exit_code == ExitCode.PEER_LOST, o.ended, o.rank))
-
-
-def is_permanent(exit_code: int) -> bool:
-    """Whether no further attempt can help."""
-    try:
-        return EXIT_MEANINGS[ExitCode(exit_code)].permanent
-    except ValueError:
-        return False
 
 
 def cause_of(outcome: Outcome) -> Cause:

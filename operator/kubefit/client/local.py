@@ -29,10 +29,11 @@ from kubefit.api.contract import (
     Result,
     RunConfig,
     WorkerStatus,
+    is_permanent,
 )
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import Runtime, TrainingJob
-from kubefit.client.causes import cause_of, chief_of, first_cause, is_permanent
+from kubefit.client.causes import cause_of, chief_of, first_cause
 from kubefit.client.gang import GRACE_SECONDS, HOST, Gang, free_ports
 
 _POLL_SECONDS = 0.3
@@ -262,11 +263,15 @@ def _interrupted() -> Outcome:
 
 def _reported(file: Path, run: str) -> Result | None:
     """What the chief's agent wrote at the end of that run."""
+    result = _result_in(file)
+    return result if result is not None and result.run == run else None
+
+
+def _result_in(file: Path) -> Result | None:
     try:
-        result = Result.model_validate_json(file.read_bytes())
+        return Result.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-    return result if result.run == run else None
 
 
 def _write(file: Path, result: Result) -> None:
@@ -287,10 +292,7 @@ def _prepare(root: Path) -> int:
 def _forget(root: Path) -> None:
     """Removes the result of the run before, and the checkpoints if it has succeeded."""
     file = root / "result.json"
-    try:
-        before = Result.model_validate_json(file.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        before = None
+    before = _result_in(file)
     if before is not None and before.phase is Phase.SUCCEEDED:
         shutil.rmtree(root / "checkpoints", ignore_errors=True)
     file.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The first cause of a failure: which worker failed, and why, in one sentence."""
 
-from kubefit.api.contract import EXIT_MEANINGS, ExitCode, signal_name
+from kubefit.api.contract import EXIT_MEANINGS, ExitCode, meaning_of, signal_name
 from kubefit.api.v1alpha1 import FailureStatus
 from kubefit.core import workers
 from kubefit.core.observed import Object
@@ -50,12 +50,12 @@ def _reason(pod: Object) -> tuple[str, str, int | None]:
         return reason, str(status.get("message", "the pod failed before its container ran")), None
     code = int(ended.get("exitCode", 0))
     if ended.get("reason") == "OOMKilled":
-        meaning = EXIT_MEANINGS[ExitCode.OUT_OF_MEMORY]
-        return meaning.reason, _out_of_memory(pod), code
+        reason = EXIT_MEANINGS[ExitCode.OUT_OF_MEMORY].reason
+        return reason, _out_of_memory(pod), code
     if code == ExitCode.SUCCESS:
         return "PodFailed", "the trainer ended well, but another container of its pod failed", code
-    if code in set(ExitCode):
-        meaning = EXIT_MEANINGS[ExitCode(code)]
+    meaning = meaning_of(code)
+    if meaning is not None:
         return meaning.reason, meaning.text, code
     if code > _SIGNAL_BASE:
         name = signal_name(code - _SIGNAL_BASE)

@@ -6,7 +6,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from kubefit.api.contract import EXIT_MEANINGS, ExitCode, Outcome
+from kubefit.api.contract import Outcome, meaning_of
 from kubefit.api.names import CONTAINER, FETCH_CONTAINER
 from kubefit.core.observed import Object
 
@@ -95,7 +95,5 @@ def is_secondary(pod: Object) -> bool:
     """Whether the pod ended only because of another worker, or by command."""
     ended = termination(pod)
     code = ended.get("exitCode") if ended else None
-    if code not in set(ExitCode):
-        return False
-    meaning = EXIT_MEANINGS[ExitCode(code)]
-    return not meaning.permanent and not meaning.charged
+    meaning = meaning_of(code)
+    return meaning is not None and meaning.secondary

@@ -2,8 +2,8 @@
 
 import itertools
 
-from kubefit.api.contract import EXIT_MEANINGS, ExitCode, Outcome
-from kubefit.client.causes import first_cause, is_permanent, outcome_of
+from kubefit.api.contract import EXIT_MEANINGS, ExitCode, Outcome, is_permanent
+from kubefit.client.causes import first_cause, outcome_of
 
 
 def outcome(rank: int, code: ExitCode, ended: float) -> Outcome:

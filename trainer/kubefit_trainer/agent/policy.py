@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kubefit.api.base import Model
-from kubefit.api.contract import EXIT_MEANINGS, Cause, ExitCode, Failure
+from kubefit.api.contract import Cause, ExitCode, Failure, is_permanent, meaning_of
 
 _FIRST_DELAY_SECONDS = 1.0
 _LONGEST_DELAY_SECONDS = 30.0
@@ -55,7 +55,8 @@ class Verdict:
 
 def is_secondary(code: int) -> bool:
     """Whether an end only follows from that of another worker, or from an order."""
-    return code in (ExitCode.PEER_LOST, ExitCode.PREEMPTED)
+    meaning = meaning_of(code)
+    return meaning is not None and meaning.secondary
 
 
 def first_cause(failures: Iterable[Failed], *, attempt: int) -> Cause | None:
@@ -72,10 +73,11 @@ def first_cause(failures: Iterable[Failed], *, attempt: int) -> Cause | None:
     if not ordered:
         return None
     first = ordered[0]
+    meaning = meaning_of(first.failure.exit_code)
     return Cause(
         rank=first.rank,
         exit_code=first.failure.exit_code,
-        reason=_reason(first.failure.exit_code),
+        reason=meaning.reason if meaning else "Error",
         message=first.failure.message,
         details=first.failure.details,
         attempt=attempt,
@@ -83,14 +85,10 @@ def first_cause(failures: Iterable[Failed], *, attempt: int) -> Cause | None:
     )
 
 
-def _reason(code: int) -> str:
-    return EXIT_MEANINGS[ExitCode(code)].reason if code in set(ExitCode) else "Error"
-
-
 def is_charged(cause: Cause) -> bool:
     """Whether a restart for that cause counts against `spec.runPolicy.maxRestarts`."""
-    code = cause.exit_code
-    return EXIT_MEANINGS[ExitCode(code)].charged if code in set(ExitCode) else True
+    meaning = meaning_of(cause.exit_code)
+    return meaning is None or meaning.charged
 
 
 def verdict(
@@ -100,7 +98,7 @@ def verdict(
     cause = attempts[-1].cause
     if cause is None:
         raise ValueError("the last attempt has not failed")
-    if _is_permanent(cause.exit_code):
+    if is_permanent(cause.exit_code):
         return Verdict(restart=False, cause=cause)
     charged = [a for a in attempts if a.charged and now - (a.ended or now) <= window_seconds]
     if is_charged(cause) and len(charged) > max_restarts:
@@ -108,10 +106,6 @@ def verdict(
     stuck = _without_progress(attempts)
     delay = 0.0 if stuck <= 1 else _FIRST_DELAY_SECONDS * 2.0 ** (stuck - 2)
     return Verdict(restart=True, delay_seconds=min(_LONGEST_DELAY_SECONDS, delay))
-
-
-def _is_permanent(code: int) -> bool:
-    return code in set(ExitCode) and EXIT_MEANINGS[ExitCode(code)].permanent
 
 
 def _exhausted(cause: Cause, count: int, window_seconds: float) -> Cause:
@@ -141,4 +135,4 @@ def _without_progress(attempts: Sequence[Attempt]) -> int:
 
 def exit_code_of(cause: Cause) -> int:
     """How agents end that give up for that cause: the pods are not to be made anew."""
-    return cause.exit_code if _is_permanent(cause.exit_code) else ExitCode.RESTARTS_EXHAUSTED
+    return cause.exit_code if is_permanent(cause.exit_code) else ExitCode.RESTARTS_EXHAUSTED
