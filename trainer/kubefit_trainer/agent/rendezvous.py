@@ -110,11 +110,6 @@ class Rendezvous:
         """Restarts of this run that were charged."""
         return sum(a.charged for a in self.attempts if a.run == self.run)
 
-    @property
-    def size(self) -> int:
-        """Members of the generation, or workers asked for while there is none."""
-        return len(self._group.incarnations) if self._group else self.limits.workers
-
     def hear(self, report: Report, *, now: float, wall: float, address: str, agent: str) -> None:
         """Takes in what a member says; `wall` is Unix time.
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from kubefit.api.contract import (
     AgentPhase,
@@ -329,9 +330,14 @@ class _Agent:
         self._state.enter(
             AgentPhase.WAITING,
             waiting_for=directive.waiting_for,
-            last_cause=directive.cause if self._host else None,
-            restarts=self._host.restarts if self._host else 0,
+            **self._of_gang(directive),
         )
+
+    def _of_gang(self, directive: Directive) -> dict[str, Any]:
+        """What the chief's status says of all workers together."""
+        if self._host is None:
+            return {"last_cause": None, "restarts": 0}
+        return {"last_cause": directive.cause, "restarts": self._host.restarts}
 
     def _begin(self, directive: Directive) -> None:
         if self._member.running:
@@ -369,21 +375,21 @@ class _Agent:
             _say(
                 f"worker {directive.cause.rank}: {directive.cause.message}; restarting all workers"
             )
-        step = store.parse(Path(restore)) if restore else None
-        self._member.held.drop_after(step.step if step else 0)
+        origin_of = store.parse(Path(restore)) if restore else None
+        first_step = origin_of.step if origin_of else 0
+        self._member.held.drop_after(first_step)
         self._member.start(
             directive.generation,
             variables,
             log=self._open_log(directive.generation),
             size=size,
-            first_step=step.step if step else 0,
+            first_step=first_step,
         )
         self._state.enter(
             AgentPhase.RUNNING,
             attempt=directive.generation,
             workers=size,
-            last_cause=directive.cause if self._host else None,
-            restarts=self._host.restarts if self._host else 0,
+            **self._of_gang(directive),
         )
 
     def _restored(self, directive: Directive) -> str | None:

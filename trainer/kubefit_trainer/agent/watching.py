@@ -8,7 +8,6 @@ _FIRST_STEP_SECONDS = 3600.0
 _PHASE_SECONDS = {
     TrainerPhase.STARTING: 3600.0,
     TrainerPhase.EVALUATING: 4 * 3600.0,
-    TrainerPhase.CHECKPOINTING: 3600.0,
     TrainerPhase.EXPORTING: 4 * 3600.0,
     TrainerPhase.DONE: 24 * 3600.0,
 }
