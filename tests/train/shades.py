@@ -1,21 +1,32 @@
-"""A small training with everything that has a state, for tests that interrupt it."""
+"""Pictures of one shade a class, and a small training on them that has every kind of state."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 EPOCHS = 24
-CLASSES = {"dark": 60, "light": 180, "middle": 120}
+LEVELS = {"dark": 60, "light": 180, "middle": 120}
+"""Classes that are hard to tell apart: training goes on learning."""
 
 
-def write_images(folder: Path) -> None:
-    random = np.random.default_rng(7)
-    for name, level in CLASSES.items():
+def write_images(
+    folder: Path,
+    levels: Mapping[str, int] = MappingProxyType(LEVELS),
+    *,
+    each: int = 40,
+    spread: float = 30.0,
+    seed: int = 7,
+) -> None:
+    """Writes so many grey pictures of 8 x 8 pixels a class, around its level from 0 to 255."""
+    random = np.random.default_rng(seed)
+    for name, level in levels.items():
         (folder / name).mkdir(parents=True)
-        for i in range(40):
-            pixels = random.normal(level, 30, (8, 8)).clip(0, 255).astype(np.uint8)
+        for i in range(each):
+            pixels = random.normal(level, spread, (8, 8)).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{i}.png")
 
 

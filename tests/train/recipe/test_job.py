@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from shades import write_images
 
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import TrainingJob
@@ -18,15 +19,6 @@ pytestmark = pytest.mark.train
 
 CLASSES = {"dark": 40, "light": 200, "middle": 120}
 EPOCHS = 2
-
-
-def write_images(folder: Path, *, each: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    for name, level in CLASSES.items():
-        (folder / name).mkdir(parents=True)
-        for i in range(each):
-            pixels = random.normal(level, 10, (8, 8)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{i}.png")
 
 
 def recipe() -> dict[str, Any]:
@@ -75,8 +67,8 @@ def trained(volume: Path, **changes: Any) -> tuple[LocalResult, list[str]]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> tuple[Path, LocalResult, list[str]]:
     volume = tmp_path_factory.mktemp("volume")
-    write_images(volume / "train", each=21, seed=0)
-    write_images(volume / "test", each=7, seed=1)
+    write_images(volume / "train", CLASSES, each=21, spread=10, seed=0)
+    write_images(volume / "test", CLASSES, each=7, spread=10, seed=1)
     result, lines = trained(volume)
     assert result.phase is Phase.SUCCEEDED, result.failure
     return volume, result, lines
@@ -143,8 +135,8 @@ def test_the_chief_prints_one_line_an_epoch_that_programs_can_read(finished) -> 
 
 
 def test_an_image_that_breaks_off_is_named_or_skipped_with_a_count(tmp_path: Path) -> None:
-    write_images(tmp_path / "train", each=6, seed=0)
-    write_images(tmp_path / "test", each=2, seed=1)
+    write_images(tmp_path / "train", CLASSES, each=6, spread=10, seed=0)
+    write_images(tmp_path / "test", CLASSES, each=2, spread=10, seed=1)
     file = tmp_path / "train" / "light" / "3.png"
     # It ends as it should, so that only decoding tells.
     file.write_bytes(file.read_bytes()[:50] + file.read_bytes()[-12:])
@@ -165,7 +157,7 @@ def test_an_image_that_breaks_off_is_named_or_skipped_with_a_count(tmp_path: Pat
 
 
 def test_a_frozen_backbone_keeps_the_weights_of_its_file(tmp_path: Path) -> None:
-    write_images(tmp_path / "train", each=6, seed=0)
+    write_images(tmp_path / "train", CLASSES, each=6, spread=10, seed=0)
     backbone = keras.applications.MobileNet(
         include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg"
     )
