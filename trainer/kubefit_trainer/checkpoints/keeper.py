@@ -128,7 +128,7 @@ class Keeper:
 
     def _write(self, snapshot: Snapshot, *, checkpoint: bool) -> None:
         step, now = snapshot.place.step, self._clock()
-        path = self._to_memory(snapshot) if self._memory else None
+        path = self._to_memory(snapshot)
         due = checkpoint or self._written.due(
             step, now, steps=self._settings.every_steps, seconds=self._settings.every_seconds
         )

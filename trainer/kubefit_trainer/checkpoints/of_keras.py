@@ -26,6 +26,19 @@ from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.keras_multiworker import asking, cluster, model_state, positions
 from kubefit_trainer.keras_multiworker.positions import Position
 
+_OF_DATA = (
+    "x",
+    "y",
+    "batch_size",
+    "sample_weight",
+    "steps_per_epoch",
+    "shuffle",
+    "validation_split",
+    "validation_data",
+    "class_weight",
+)
+"""Arguments of `fit` that say what it trains on."""
+
 
 class StoppedError(BaseException):
     """All workers have kept their state at the same step, because one of them is to stop.
@@ -66,9 +79,7 @@ class Fits:
         """Runs one call of `fit`, from where it was interrupted."""
         number, self._count = self._count, self._count + 1
         resume = self.resume
-        if resume is not None and number < resume.place.fit:
-            return self._over(original, model, arguments, number, self._end_of(model))
-        if resume is not None and resume.place.ended and number == resume.place.fit:
+        if resume is not None and self._is_over(number, resume.place):
             return self._over(original, model, arguments, number, resume)
         mine = resume if resume is not None and number == resume.place.fit else None
         if mine is not None:
@@ -90,51 +101,52 @@ class Fits:
             positions.follow(None)
         return history
 
+    @staticmethod
+    def _is_over(number: int, place: Place) -> bool:
+        return number < place.fit or (number == place.fit and place.ended)
+
     def _over(
         self,
         original: Callable[..., Any],
         model: Any,
         arguments: dict[str, Any],
         number: int,
-        end: Snapshot | None,
+        resume: Snapshot,
     ) -> Any:
         """What a call of `fit` left behind that was over before; nothing is trained."""
-        plain = ("x", "y", "batch_size", "sample_weight", "steps_per_epoch", "shuffle")
-        given = {name: arguments[name] for name in plain if name in arguments}
-        validation = {
-            name: arguments[name]
-            for name in ("validation_split", "validation_data", "class_weight")
-            if name in arguments
-        }
-        history = original(model, **given, **validation, epochs=0, verbose=0)
+        given = {name: arguments[name] for name in _OF_DATA if name in arguments}
+        history = original(model, **given, epochs=0, verbose=0)
         _restore_history(history, self.histories[number])
-        if end is not None and end.place.fit == number:
-            _restore_model(model, end)
-        elif (
-            end is None
-            and self.resume is not None
-            and self.number_of(model) != self.resume.place.model
+        if number == resume.place.fit:
+            _restore_model(model, resume)
+            _restore_counts(self, resume)
+            random_state.restore(resume.random)
+            return history
+        if not self._restore_end(model, number, resume.place) and (
+            self.number_of(model) != resume.place.model
         ):
             raise ConfigurationError(
                 f"call {number + 1} of fit was over before, and {self.ends} has no checkpoint of"
                 " the end of it; set spec.checkpoint.resume to false to begin anew"
             )
-        if end is not None and end is self.resume:
-            _restore_counts(self, end)
-            random_state.restore(end.random)
         return history
 
-    def _end_of(self, model: Any) -> Snapshot | None:
-        """The state in which training this model has ended, if that is still there."""
-        number = self.number_of(model)
+    def _restore_end(self, model: Any, number: int, place: Place) -> bool:
+        """Restores the end of a call; False if no end of that model's training can be read.
+
+        Of several calls that train one model the last alone leaves weights, those that count.
+        """
+        of_model = self.number_of(model)
         for saved in store.found(self.ends):
-            if saved.model == number and self.resume and saved.step <= self.resume.place.step:
+            if saved.model == of_model and saved.step <= place.step:
                 try:
-                    return snapshot.read(saved.path)
+                    if store.meta_of(saved.path)["place"]["fit"] == number:
+                        _restore_model(model, snapshot.read(saved.path))
                 except store.DamagedError as error:
                     _say(str(error))
-                    return None
-        return None
+                    return False
+                return True
+        return False
 
 
 class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
@@ -170,6 +182,9 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
         self._next = self._jump
         # Another callback's backup does not decide any more.
         self.model._initial_epoch = 0
+        self._restore(resume)
+
+    def _restore(self, resume: Snapshot) -> None:
         _restore_model(self.model, resume)
         self._restore_callbacks(resume)
         random_state.restore(resume.random)
@@ -194,10 +209,8 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
             return
         self._steps = resume.place.epoch_step
         if resume.place.epoch_step:
-            _restore_model(self.model, resume)
+            self._restore(resume)
             model_state.restore_local(self.model, resume.arrays)
-            self._restore_callbacks(resume)
-            random_state.restore(resume.random)
             _restore_counts(self._fits, resume)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -225,10 +238,12 @@ class _Fit(keras.callbacks.Callback):  # type: ignore[misc]
         """Remembers where the next epoch will begin."""
         self._next = position
 
-    def skips(self, steps: int, *, exactly: bool) -> None:
+    def skips(self, steps: int) -> None:
         """Says what drawing and throwing away means."""
-        order = "" if exactly else "; a shuffle without a seed, or random maps, may differ"
-        _say(f"the epoch goes on by drawing and skipping {steps} batches of its data{order}")
+        _say(
+            f"the epoch goes on by drawing and skipping {steps} batches of its data; a shuffle"
+            " without a seed, or random maps, may differ"
+        )
 
     def _answer(self, position: Position) -> None:
         heard = asking.heard()

@@ -105,7 +105,7 @@ def read(path: Path) -> Snapshot:
 
     """
     meta = store.meta_of(path)
-    try:
+    with store.damage_explained(path):
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[_member(i)] for i, key in enumerate(meta[_ARRAYS])}
         return Snapshot(
@@ -116,5 +116,3 @@ def read(path: Path) -> Snapshot:
                 for name in ("run", "names", "callbacks", "histories", "random", "found")
             },
         )
-    except Exception as error:
-        raise store.DamagedError(f"{path} is damaged or cannot be read: {error}") from error

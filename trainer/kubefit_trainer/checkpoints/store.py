@@ -119,7 +119,7 @@ def meta_of(path: Path) -> dict[str, Any]:
         DamagedError: it cannot be read.
 
     """
-    with _damage_explained(path), zipfile.ZipFile(path) as archive:
+    with damage_explained(path), zipfile.ZipFile(path) as archive:
         meta: dict[str, Any] = json.loads(archive.read(META))
     if meta.get("format") != FORMAT:
         raise DamagedError(
@@ -136,7 +136,7 @@ def verify(path: Path) -> None:
 
     """
     meta_of(path)
-    with _damage_explained(path), zipfile.ZipFile(path) as archive:
+    with damage_explained(path), zipfile.ZipFile(path) as archive:
         bad = archive.testzip()
     if bad is not None:
         raise DamagedError(f"{path} is damaged: {bad} has another checksum")
@@ -147,10 +147,11 @@ class DamagedError(Exception):
 
 
 @contextlib.contextmanager
-def _damage_explained(path: Path) -> Iterator[None]:
+def damage_explained(path: Path) -> Iterator[None]:
+    """Tells what a file is that cannot be read as a snapshot, whatever reading it raises."""
     try:
         yield
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
         raise DamagedError(f"{path} is damaged or cannot be read: {error}") from error
 
 

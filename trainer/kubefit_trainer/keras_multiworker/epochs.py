@@ -108,9 +108,8 @@ def _begin(self: Any) -> int:
     """Has the iterator of an epoch ready; returns the first step that is left to do."""
     start = self._follower.begins() if self._follower else None
     if start is not None and (start.passes or start.drawn):
-        exactly = self.source.seek(start.passes, start.drawn)
-        if exactly is not None:
-            self._follower.skips(start.drawn, exactly=exactly)
+        if self.source.seek(start.passes, start.drawn):
+            self._follower.skips(start.drawn)
         self._position = start
         self._current_iterator = self.source.iterate()
     elif self._current_iterator is None or self.steps_per_epoch is None:
@@ -144,16 +143,16 @@ class _GlobalSource:
         self.endless = steps is None and dataset.cardinality() == tf.data.INFINITE_CARDINALITY
         self._skipped = 0
 
-    def seek(self, passes: int, drawn: int) -> bool | None:
+    def seek(self, passes: int, drawn: int) -> bool:
         """Makes the next iteration begin after so many passes and steps.
 
-        Returns None if nothing is drawn for it, else whether the order is sure to be the same.
+        Returns whether batches are drawn and thrown away for it, in an order that may be another.
         """
         for _ in range(passes):
             # A shuffle that is seeded takes its next order when it is iterated again.
             release(iter(self.dataset))
         self._skipped = drawn
-        return False if passes or drawn else None
+        return bool(passes or drawn)
 
     def iterate(self) -> ShareIterator:
         dataset, skipped = self.dataset, self._skipped
@@ -211,11 +210,11 @@ class _ArraySource:
         self.dataset = self._pipeline()
         self.element_spec = self.dataset.element_spec[0]
 
-    def seek(self, passes: int, drawn: int) -> bool | None:
+    def seek(self, passes: int, drawn: int) -> bool:
         """Makes the next iteration begin after so many passes and steps; draws nothing for it."""
         self._stream, self._drawn = None, drawn
         self.dataset = self._pipeline(passes, drawn)
-        return None
+        return False
 
     def iterate(self) -> ShareIterator:
         if self._stream is None or self._stream.remaining != 0:
@@ -301,16 +300,17 @@ class _LocalSource:
             dataset = dataset.concatenate(self._empties())
         return dataset.prefetch(2 * self._local)
 
-    def seek(self, passes: int, drawn: int) -> bool | None:
+    def seek(self, passes: int, drawn: int) -> bool:
         """Makes the next iteration begin after so many passes and steps.
 
-        Returns None if the program builds its pipeline from there, else False.
+        Returns whether batches are drawn and thrown away for it, because the program does not build
+        its pipeline from there.
         """
         dataset, there = positions.build_from(drawn, self._build)
         dataset = self._shares(dataset)
         self._rest = dataset if there else dataset.skip(drawn * self._local)
         self._left = None if self.steps is None else self.steps - drawn
-        return None if there and not passes else False
+        return not there or passes > 0
 
     def _empties(self) -> Any:
         return tf.data.Dataset.from_tensors(shares.empty_share(self.element_spec)).repeat()

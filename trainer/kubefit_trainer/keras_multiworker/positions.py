@@ -32,7 +32,7 @@ class Follower(Protocol):
     def after_epoch(self, position: Position) -> None:
         """Called when the steps of an epoch are done: where the next one will begin."""
 
-    def skips(self, steps: int, *, exactly: bool) -> None:
+    def skips(self, steps: int) -> None:
         """The data are drawn and thrown away up to their place; their order may be another."""
 
 
