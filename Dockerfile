@@ -1,10 +1,13 @@
 # Targets: operator, trainer (CPU), trainer-gpu. Each image installs one lock of requirements/ and
 # then the project's own wheel, so that a change of sources rebuilds the last layer only. A lock is
-# complete: `--no-deps` keeps pip from asking for `tensorflow` beside tensorflow-cpu.
+# complete: `--no-deps` keeps pip from asking for `tensorflow` beside tensorflow-cpu. What fetches
+# packages may be given the secrets `pip`, a configuration of pip, and `ca`, certificates that it
+# names (docs/how-to/build-and-verify.md); without them pip finds no such file, and takes its own.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS wheel
-RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --quiet build hatchling
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca python3 -m venv /opt/build \
+    && PIP_CONFIG_FILE=/run/secrets/pip /opt/build/bin/pip install --no-cache-dir --quiet build hatchling
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
@@ -23,7 +26,8 @@ WORKDIR /tmp
 
 FROM base AS operator-requirements
 COPY requirements/operator.txt /opt/
-RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/operator.txt
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca PIP_CONFIG_FILE=/run/secrets/pip \
+    pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/operator.txt
 
 FROM operator-requirements AS operator
 COPY --from=wheel /wheels /opt/wheels
@@ -33,7 +37,8 @@ ENTRYPOINT ["tini", "--", "python", "-m", "kubefit.controller"]
 
 FROM base AS trainer-requirements
 COPY requirements/trainer.txt /opt/
-RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/trainer.txt
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca PIP_CONFIG_FILE=/run/secrets/pip \
+    pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/trainer.txt
 
 FROM trainer-requirements AS trainer
 COPY --from=wheel /wheels /opt/wheels
@@ -44,7 +49,8 @@ ENTRYPOINT ["tini", "--", "python", "-m", "kubefit_trainer.agent"]
 
 FROM base AS trainer-gpu-requirements
 COPY requirements/trainer-gpu.txt /opt/
-RUN pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/trainer-gpu.txt
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca PIP_CONFIG_FILE=/run/secrets/pip \
+    pip install --no-cache-dir --quiet --require-hashes --no-deps -r /opt/trainer-gpu.txt
 
 FROM trainer-gpu-requirements AS trainer-gpu
 COPY --from=wheel /wheels /opt/wheels

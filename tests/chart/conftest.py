@@ -34,11 +34,25 @@ def _pinned() -> str:
 
 
 @pytest.fixture(scope="session")
-def render(helm: Helm) -> Callable[..., dict[tuple[str, str], dict[str, Any]]]:
-    """Objects that the chart gives with these values (`--set-json` syntax), by kind and name."""
+def promtool() -> str:
+    """Debian's, as the cluster's tests use its Prometheus."""
+    provision = [sys.executable, str(ROOT / "tests/cluster/provision"), "test-packages"]
+    subprocess.run(provision, check=True)
+    return "promtool"
 
-    def objects(*values: str, release: str = "kubefit") -> dict[tuple[str, str], dict[str, Any]]:
+
+@pytest.fixture(scope="session")
+def render(helm: Helm) -> Callable[..., dict[tuple[str, str], dict[str, Any]]]:
+    """Objects that the chart gives with these values (`--set-json` syntax), by kind and name.
+
+    With `tests` those of `helm test` are among them.
+    """
+
+    def objects(
+        *values: str, release: str = "kubefit", tests: bool = False
+    ) -> dict[tuple[str, str], dict[str, Any]]:
         settings = [part for value in values for part in ("--set-json", value)]
+        settings += [] if tests else ["--skip-tests"]
         answer = helm("template", release, str(CHART), "--namespace", "kubefit-system", *settings)
         assert answer.returncode == 0, answer.stderr
         documents = [d for d in yaml.safe_load_all(answer.stdout) if d]

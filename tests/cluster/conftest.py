@@ -56,6 +56,12 @@ class Cluster:
         items = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
         self.kubectl("apply", "-f", "-", text=json.dumps(items))
 
+    def claim(self, namespace: str, name: str, size: str = "10Mi") -> None:
+        """Makes a claim to a volume of the cluster's default storage class."""
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
+        self.apply({**claim, "metadata": {"name": name, "namespace": namespace}})
+
     def get(
         self, kinds: str, name: str = "", *, namespace: str = "default", selector: str = ""
     ) -> dict[str, Any]:
@@ -99,19 +105,76 @@ def eventually() -> Callable[[Callable[[], T], float], T]:
     return await_value
 
 
+@pytest.fixture(scope="module")
+def enforced(cluster: Cluster) -> Iterator[None]:
+    """The network of the cluster enforces NetworkPolicies while tests of a module need it."""
+    subprocess.run([*PROVISION, "enforce"], check=True)
+    yield
+    subprocess.run([*PROVISION, "relax"], check=True)
+
+
 @pytest.fixture(scope="session")
-def operator(cluster: Cluster) -> Iterator[str]:
-    """KubeFit installed from the chart with the images built here; yields its namespace."""
-    images = ("operator", "trainer")
-    settings = [f"image.{name}.repository=docker.io/kubefit/{name}" for name in images]
-    settings += [f"image.{name}.tag=dev" for name in images]
-    flags = [part for setting in settings for part in ("--set", setting)]
-    cluster.helm(
-        *("upgrade", "--install", "kubefit", str(ROOT / "charts/kubefit"), "-n", SYSTEM),
-        *("--create-namespace", "--wait", "--timeout", "5m", *flags),
-    )
+def audit_log(cluster: Cluster) -> Path:
+    """What the API server wrote down of the operator's requests, where it does."""
+    path = _output("audit-log")
+    if not path:
+        pytest.skip("this cluster keeps no audit log of the operator on this machine")
+    return Path(path)
+
+
+CHART = ROOT / "charts/kubefit"
+Install = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def install(cluster: Cluster) -> Install:
+    """`install(chart, *flags)`: installs a chart of KubeFit, or upgrades to it, as the tests do."""
+
+    def run(chart: Path = CHART, *flags: str) -> None:
+        images = ("operator", "trainer")
+        settings = [f"image.{name}.repository=docker.io/kubefit/{name}" for name in images]
+        settings += [f"image.{name}.tag=dev" for name in images]
+        settings += ["gang.scheduler=kubernetes", "operator.tolerations[0].operator=Exists"]
+        sets = [part for setting in settings for part in ("--set", setting)]
+        cluster.helm(
+            *("upgrade", "--install", "kubefit", str(chart), "-n", SYSTEM),
+            *("--create-namespace", "--wait", "--timeout", "5m", *sets, *flags),
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster, install: Install) -> Iterator[str]:
+    """KubeFit installed from the chart with the images built here; yields its namespace.
+
+    No taint that a test sets drives the operator from its node.
+    """
+    install()
     yield SYSTEM
     cluster.helm("uninstall", "kubefit", "-n", SYSTEM, "--wait")
+
+
+def _idle(name: str, **security: Any) -> dict[str, Any]:
+    """A container of the trainer image that does nothing."""
+    return {
+        "name": name,
+        "image": "docker.io/kubefit/trainer:dev",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["tini", "--", "sleep", "infinity"],
+        "securityContext": security,
+    }
+
+
+def _run_pod(
+    cluster: Cluster, name: str, namespace: str, spec: dict[str, Any], seconds: int = 300
+) -> None:
+    """Makes a pod and waits until it is ready."""
+    metadata = {"name": name, "namespace": namespace}
+    spec = {**spec, "terminationGracePeriodSeconds": 1}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    ready = ("wait", "--for=condition=Ready", f"pod/{name}", f"--timeout={seconds}s")
+    cluster.kubectl("-n", namespace, *ready)
 
 
 @pytest.fixture(scope="session")
@@ -120,31 +183,64 @@ def open_desk(cluster: Cluster) -> Callable[..., None]:
 
     def open_in(namespace: str, claims: dict[str, str], seconds: int = 300) -> None:
         mounts = [{"name": name, "mountPath": path} for name, path in claims.items()]
-        cluster.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": "desk", "namespace": namespace},
-                "spec": {
-                    "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
-                    "containers": [
-                        {
-                            "name": "desk",
-                            "image": "docker.io/kubefit/trainer:dev",
-                            "imagePullPolicy": "IfNotPresent",
-                            "command": ["tini", "--", "sleep", "infinity"],
-                            "volumeMounts": mounts,
-                        }
-                    ],
-                    "volumes": [
-                        {"name": name, "persistentVolumeClaim": {"claimName": name}}
-                        for name in claims
-                    ],
-                    "terminationGracePeriodSeconds": 1,
-                },
-            }
-        )
-        ready = ("wait", "--for=condition=Ready", "pod/desk", f"--timeout={seconds}s")
-        cluster.kubectl("-n", namespace, *ready)
+        volumes = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in claims]
+        spec = {
+            "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
+            "containers": [_idle("desk") | {"volumeMounts": mounts}],
+            "volumes": volumes,
+        }
+        _run_pod(cluster, "desk", namespace, spec, seconds)
+
+    return open_in
+
+
+_NODE = """
+import sys
+from pathlib import Path
+
+name, uid = sys.argv[1:]
+for entry in Path("/proc").glob("[0-9]*"):
+    try:
+        is_it = (entry / "comm").read_text().strip() == name if name else True
+        # The systemd driver of control groups writes a pod's uid with underscores.
+        if is_it and uid in (entry / "cgroup").read_text().replace("_", "-"):
+            print(entry.name)
+            break
+    except OSError:
+        continue
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The cluster's node as its root sees it, from a pod that may do all."""
+
+    cluster: Cluster
+    namespace: str
+
+    def run(self, *command: str) -> str:
+        """Runs a program of the node; what it printed."""
+        enter = ("nsenter", "--target", self._process("kubelet"), "--mount", "--")
+        return self._in_pod(*enter, *command)
+
+    def run_in_network_of(self, uid: str, *command: str) -> str:
+        """Runs a program of the node in the network of the pod with that uid."""
+        return self.run("nsenter", "--target", self._process(of_pod=uid), "--net", "--", *command)
+
+    def _process(self, name: str = "", *, of_pod: str = "") -> str:
+        return self._in_pod("python", "-c", _NODE, name, of_pod).strip()
+
+    def _in_pod(self, *command: str) -> str:
+        return self.cluster.kubectl("-n", self.namespace, "exec", "node", "--", *command)
+
+
+@pytest.fixture(scope="session")
+def open_node(cluster: Cluster) -> Callable[[str], Node]:
+    """`open_node(namespace)`: a pod `node` there, to do what only root on the node can."""
+
+    def open_in(namespace: str) -> Node:
+        spec = {"hostPID": True, "containers": [_idle("node", privileged=True, runAsUser=0)]}
+        _run_pod(cluster, "node", namespace, spec)
+        return Node(cluster, namespace)
 
     return open_in

@@ -107,6 +107,10 @@ def test_a_job_is_submitted_watched_read_listed_and_deleted(
     job = json.loads(kubefit("get", "trains", "-o", "json").stdout)
     assert job["status"]["phase"] == "Succeeded"
 
+    explained = kubefit("explain", "trains").stdout
+    assert f"{NAMESPACE}/trains succeeded at " in explained
+    assert f"Results are on the claim trains in {NAMESPACE}/trains." in explained
+
     assert "deleted" in kubefit("delete", "trains").stdout
     gone = kubefit("get", "trains")
     assert gone.returncode == 3
@@ -116,7 +120,10 @@ def test_a_job_is_submitted_watched_read_listed_and_deleted(
 def test_logs_follow_from_before_the_start_to_the_end(
     kubefit: Command, start: Start, cluster, tmp_path: Path
 ) -> None:
-    manifest = _manifest(tmp_path, "followed", TRAINS, runPolicy={"suspend": True})
+    # The programs' lines are JSON in the pods, and text again for people.
+    trainer = {"name": "trainer", "env": [{"name": "KUBEFIT_LOG_FORMAT", "value": "json"}]}
+    policy, pods = {"suspend": True}, {"spec": {"containers": [trainer]}}
+    manifest = _manifest(tmp_path, "followed", TRAINS, runPolicy=policy, podTemplate=pods)
     submitted = kubefit("submit", manifest)
     assert submitted.returncode == 0, submitted.stderr
     following = start("logs", "followed", "-f")
@@ -128,6 +135,24 @@ def test_logs_follow_from_before_the_start_to_the_end(
     lines = stdout.splitlines()
     for rank in (0, 1):
         assert lines.count(f"worker-{rank} | goodbye") == 1
+    chief = "kubefit.dev/job=followed,batch.kubernetes.io/job-completion-index=0"
+    output = cluster.kubectl("logs", "-n", NAMESPACE, "-l", chief, "--tail=-1").splitlines()
+    (goodbye,) = [told for told in map(json.loads, output) if told["message"] == "goodbye"]
+    known = {name: goodbye[name] for name in ("namespace", "job", "rank", "attempt", "source")}
+    assert known == {
+        "namespace": NAMESPACE,
+        "job": "followed",
+        "rank": 0,
+        "attempt": 1,
+        "source": "trainer",
+    }
+    kept = kubefit("logs", "followed", "--from-volume", "--rank", "1")
+    assert kept.returncode == 0, kept.stderr
+    assert "worker-1 | goodbye" in kept.stdout.splitlines()
+    absent = kubefit("logs", "followed", "--from-volume", "--attempt", "7")
+    assert absent.returncode == 3
+    assert "no such log of attempt 7; attempts are [1]" in absent.stderr
+    assert "followed-logs" not in cluster.kubectl("get", "pods", "-n", NAMESPACE)
 
 
 def test_a_job_that_fails_gives_its_cause_and_exit_code_1(kubefit: Command, tmp_path: Path) -> None:
@@ -137,6 +162,18 @@ def test_a_job_that_fails_gives_its_cause_and_exit_code_1(kubefit: Command, tmp_
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "fails failed" in error
     assert "KeyError: 'price'" in error
+    explained = kubefit("explain", "fails").stdout
+    assert "because of UserError, attempt 1: rank " in explained
+    assert "KeyError: 'price'" in explained
+    assert "kubefit delete fails" in explained
+
+
+def test_the_doctor_finds_this_cluster_fit(kubefit: Command) -> None:
+    done = kubefit("doctor")
+    assert done.returncode == 0, done.stdout
+    levels = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
+    sound = ("cluster", "definition", "operator", "leader", "rights", "namespace", "dns", "nodes")
+    assert {check: levels[check] for check in sound} == dict.fromkeys(sound, "ok"), done.stdout
 
 
 def test_a_dry_run_on_the_server_stores_nothing(kubefit: Command, tmp_path: Path) -> None:

@@ -12,14 +12,17 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from kubefit.api.errors import explain
+from kubefit.api.errors import explain, read_job
 from kubefit.api.v1alpha1 import TrainingJob
+from kubefit.core.desired import desired
+from kubefit.core.observed import Defaults
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "manifests" / "crd.yaml"
 CHART = ROOT / "charts" / "kubefit"
+CONVERTED = sorted((ROOT / "tests/golden/convert").glob("*.yaml"))
 CRD = "trainingjobs.kubefit.dev"
 NAMESPACE = "crd-check"
 COLUMNS = ["NAME", "STATE", "READY", "EPOCH", "PROGRESS", "LOSS", "RESTARTS", "AGE"]
@@ -43,12 +46,12 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def namespace(cluster) -> Iterator[str]:
+def namespace(cluster, eventually) -> Iterator[str]:
     """A namespace in a cluster that has the CRD, taken from the manifest unless it is there."""
     installed = _run(cluster, "get", "crd", CRD).returncode == 0
     if not installed:
         cluster.kubectl("apply", "--server-side", "-f", str(MANIFEST))
-    cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=120s")
+    eventually(lambda: _run(cluster, "get", "trainingjobs").returncode == 0, 120)
     cluster.kubectl("create", "namespace", NAMESPACE)
     warn = "pod-security.kubernetes.io/warn=restricted"
     cluster.kubectl("label", "namespace", NAMESPACE, warn)
@@ -64,6 +67,17 @@ def job(cluster, namespace) -> Iterator[str]:
     assert _apply(cluster, GOOD).returncode == 0
     yield "digits"
     cluster.kubectl("-n", namespace, "delete", "trainingjob", "digits")
+
+
+@pytest.fixture
+def waiting(cluster, namespace) -> Iterator[str]:
+    """A TrainingJob that is not suspended, and waits for a claim that nobody makes; its name."""
+    job = changed("spec.storage.claim", "missing")
+    job["metadata"]["name"] = "waiting"
+    job["spec"]["runPolicy"] = {"suspend": False}
+    assert _apply(cluster, job).returncode == 0
+    yield "waiting"
+    cluster.kubectl("-n", namespace, "delete", "trainingjob", "waiting")
 
 
 def _run(cluster, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -266,7 +280,12 @@ def test_a_script_has_exactly_one_source(cluster, namespace, sources) -> None:
             "recipe": RECIPE
             | {"model": {"backbone": {"name": "ResNet50"}}, "augmentation": {"rotation": 15}},
             "runPolicy": {"maxRestarts": 0},
-            "tensorboard": {"enabled": True, "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}},
+            "tensorboard": {
+                "enabled": True,
+                "resources": {"limits": {"cpu": 1, "memory": "1Gi"}},
+                "histograms": {},
+                "profile": {"steps": [10, 19]},
+            },
             "podTemplate": {"spec": {"nodeSelector": {"disk": "fast"}}},
         },
     ],
@@ -289,16 +308,34 @@ def test_the_longest_name_is_accepted(cluster, namespace) -> None:
     [
         ({"recipe": {"training": {"epochs": 4}}}, "spec.recipe cannot be changed"),
         ({"recipe": None, "script": {"path": "/a.py"}}, "spec.recipe cannot be changed"),
-        ({"image": "mine:1"}, "spec.image cannot be changed"),
         ({"storage": {"claim": "other"}}, "spec.storage cannot be changed"),
-        ({"resources": {"limits": {"cpu": 2}}}, "spec.resources cannot be changed"),
-        ({"podTemplate": {"spec": {"hostNetwork": True}}}, "spec.podTemplate cannot be changed"),
+        ({"managedBy": "example.org/elsewhere"}, "spec.managedBy cannot be changed"),
     ],
 )
 def test_what_is_trained_cannot_change(cluster, job, spec, sentence) -> None:
     answer = _patch(cluster, job, {"spec": spec})
     assert answer.returncode != 0
     assert sentence in answer.stderr
+
+
+OTHER_PODS: list[dict[str, Any]] = [
+    {"image": "mine:1"},
+    {"resources": {"limits": {"cpu": 2}}},
+    {"podTemplate": {"spec": {"hostNetwork": True}}},
+    {"scheduling": {"onePerNode": True}},
+]
+
+
+@pytest.mark.parametrize("spec", OTHER_PODS, ids=lambda spec: next(iter(spec)))
+def test_pods_are_changed_while_suspended_only(cluster, waiting, spec) -> None:
+    (field,) = spec
+    refused = _patch(cluster, waiting, {"spec": spec})
+    assert f"spec.{field} can be changed only while spec.runPolicy.suspend" in refused.stderr
+    for suspend in (True, False):
+        changed = {"spec": {**(spec if suspend else {}), "runPolicy": {"suspend": suspend}}}
+        assert _patch(cluster, waiting, changed).returncode == 0
+    refused = _patch(cluster, waiting, {"spec": {field: None}})
+    assert f"spec.{field} can be changed only" in refused.stderr
 
 
 def test_policy_and_tensorboard_can_change(cluster, job) -> None:
@@ -395,12 +432,15 @@ def test_every_field_is_explained_by_kubectl(cluster, namespace) -> None:
 def test_the_api_server_takes_every_object_of_the_chart(cluster, namespace, settings) -> None:
     options = [part for setting in settings for part in ("--set", setting)]
     objects = cluster.helm("template", "kubefit", str(CHART), "--namespace", namespace, *options)
-    answer = _run(cluster, "apply", "--dry-run=server", "-f", "-", text=objects)
+    documents = [document for document in yaml.safe_load_all(objects) if document]
+    # A pod is refused as long as its service account is not there, which a dry run does not make.
+    asked = [document for document in documents if document["kind"] != "Pod"]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": asked})
+    answer = _run(cluster, "apply", "--dry-run=server", "-f", "-", text=text)
     assert answer.returncode == 0, answer.stderr
     # The namespace warns about pods that Pod Security `restricted` would refuse.
     assert "PodSecurity" not in answer.stderr
-    documents = [document for document in yaml.safe_load_all(objects) if document]
-    assert len(answer.stdout.splitlines()) == len(documents)
+    assert len(answer.stdout.splitlines()) == len(asked)
 
 
 def test_pod_security_is_watched_here(cluster, namespace) -> None:
@@ -411,3 +451,17 @@ def test_pod_security_is_watched_here(cluster, namespace) -> None:
         "spec": {"containers": [{"name": "a", "image": "a"}]},
     }
     assert "PodSecurity" in _apply(cluster, pod, "--dry-run=server").stderr
+
+
+def test_the_api_server_takes_what_is_converted_and_the_pods_that_come_of_it(
+    cluster, namespace
+) -> None:
+    asked: list[dict[str, Any]] = []
+    for file in CONVERTED:
+        found = next(iter(yaml.safe_load_all(file.read_text())))
+        found["metadata"] |= {"namespace": namespace, "uid": "0" * 8}
+        job = read_job(found)
+        asked += [found, *desired(job, Defaults(image="trainer"), spec_digest="")]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": asked})
+    answer = _run(cluster, "create", "--dry-run=server", "--validate=strict", "-f", "-", text=text)
+    assert (answer.returncode, len(answer.stdout.splitlines())) == (0, len(asked)), answer.stderr

@@ -3,16 +3,14 @@
 import json
 import socket
 import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from scraping import panel_queries, prometheus
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -49,17 +47,7 @@ def volume(cluster, operator, open_desk, tmp_path_factory) -> Iterator[str]:
         [ROOT / ".venv/bin/python", ROOT / "examples/01-digits/make_data.py", data], check=True
     )
     cluster.kubectl("create", "namespace", NAMESPACE)
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": CLAIM, "namespace": NAMESPACE},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"],
-                "resources": {"requests": {"storage": "1Gi"}},
-            },
-        }
-    )
+    cluster.claim(NAMESPACE, CLAIM, "1Gi")
     open_desk(NAMESPACE, {CLAIM: "/mnt/kubefit"})
     cluster.kubectl("-n", NAMESPACE, "cp", str(data), "desk:/mnt/kubefit/digits")
     yield CLAIM
@@ -80,6 +68,23 @@ def _forward(cluster, target: str, port: int, namespace: str = NAMESPACE) -> Ite
             yield local
         finally:
             process.terminate()
+
+
+@contextmanager
+def _browser() -> Iterator[webdriver.Chrome]:
+    """A browser without a window, which notes what its console says."""
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1400,2000")
+    options.binary_location = "/usr/bin/chromium"
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
+    browser = webdriver.Chrome(options=options, service=service)
+    try:
+        yield browser
+    finally:
+        browser.quit()
 
 
 def _job(cluster, name: str) -> dict:
@@ -179,36 +184,42 @@ def test_tensorboard_shows_the_loss_curve(cluster, digits, eventually) -> None:
     cluster.kubectl(
         "-n", NAMESPACE, "rollout", "status", f"deployment/{name}-tensorboard", "--timeout=300s"
     )
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.add_argument("--window-size=1400,2000")
-    options.binary_location = "/usr/bin/chromium"
-    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
-    with _forward(cluster, f"service/{name}-tensorboard", 6006) as port:
-        browser = webdriver.Chrome(options=options, service=service)
-        try:
-            browser.get(f"http://127.0.0.1:{port}/?darkMode=false&tagFilter=epoch_loss#timeseries")
-            card = "//scalar-card[contains(., 'epoch_loss')]"
-            eventually(lambda: browser.find_elements(By.XPATH, card), 180)
-            eventually(
-                lambda: (
-                    any(
-                        path.get_attribute("d")
-                        for path in browser.find_elements(By.XPATH, f"{card}//*[name()='path']")
-                    )
-                    or browser.find_elements(By.XPATH, f"{card}//canvas")
-                ),
-                120,
-            )
-        finally:
-            browser.quit()
+    with _forward(cluster, f"service/{name}-tensorboard", 6006) as port, _browser() as browser:
+        browser.get(f"http://127.0.0.1:{port}/?darkMode=false&tagFilter=epoch_loss#timeseries")
+        card = "//scalar-card[contains(., 'epoch_loss')]"
+        eventually(lambda: browser.find_elements(By.XPATH, card), 180)
+        eventually(
+            lambda: (
+                any(
+                    path.get_attribute("d")
+                    for path in browser.find_elements(By.XPATH, f"{card}//*[name()='path']")
+                )
+                or browser.find_elements(By.XPATH, f"{card}//canvas")
+            ),
+            120,
+        )
+
+
+def test_the_report_opens_by_itself_without_errors(cluster, digits, tmp_path) -> None:
+    _, _, job = digits
+    report = f"/mnt/kubefit/{NAMESPACE}/{job['metadata']['name']}/report/index.html"
+    page = tmp_path / "index.html"
+    page.write_text(cluster.kubectl("-n", NAMESPACE, "exec", "desk", "--", "cat", report))
+    with _browser() as browser:
+        browser.get(page.as_uri())
+        headings = [heading.text for heading in browser.find_elements(By.TAG_NAME, "h2")]
+        shown = browser.execute_script("return [...document.images].map(one => one.naturalWidth)")
+        assert browser.get_log("browser") == []
+    assert {"Advice", "Curves", "Confusion matrix", "Classes", "Calibration"} < set(headings)
+    assert "Exports" in headings
+    assert all(shown)
 
 
 def test_prometheus_scrapes_operator_and_trainers(cluster, volume, eventually, tmp_path) -> None:
     job = _example("01-digits", workers=2)
     job["metadata"]["name"] = "scraped"
     job["spec"]["recipe"]["training"]["epochs"] = 200
+    job["spec"]["checkpoint"] = {"everySeconds": 5}
     cluster.apply(job)
     eventually(lambda: _job(cluster, "scraped").get("status", {}).get("phase") == "Running", 600)
     pods = [
@@ -217,12 +228,13 @@ def test_prometheus_scrapes_operator_and_trainers(cluster, volume, eventually, t
             "items"
         ]
     ]
-    operator = "deployment/kubefit"
+    lease = cluster.get("lease", "kubefit", namespace="kubefit-system")
+    operator = f"pod/{lease['spec']['holderIdentity'].partition('_')[0]}"
     with (
         _forward(cluster, operator, 9090, "kubefit-system") as operator_port,
         _forward(cluster, f"pod/{pods[0]}", 8080) as first,
         _forward(cluster, f"pod/{pods[1]}", 8080) as second,
-        _prometheus(tmp_path, {"operator": [operator_port], "trainers": [first, second]}) as query,
+        prometheus(tmp_path, {"operator": [operator_port], "trainers": [first, second]}) as query,
     ):
         eventually(lambda: len(query("training_worker_up == 1")) == 2, 300)
         for expression in (
@@ -231,51 +243,22 @@ def test_prometheus_scrapes_operator_and_trainers(cluster, volume, eventually, t
             "training_epoch >= 1",
             "sum(training_examples_total) > 0",
             "sum(training_step_duration_seconds_count) > 0",
+            "training_productive_seconds_total > 0",
+            'training_lost_seconds_total{cause="startup"} > 0',
+            "sum(training_data_wait_seconds_count) > 0",
+            "count(training_communication_seconds_total > 0) == 2",
+            "count(training_memory_peak_bytes > 0) == 2",
+            "kubefit_leader == 1",
             "kubefit_reconcile_total > 0",
             'kubefit_jobs{phase="Running"} > 0',
             "kubefit_reconcile_duration_seconds_count > 0",
         ):
             assert eventually(partial(query, expression), 120)
+        board = ROOT / "charts/kubefit/files/dashboards/job.json"
+        for expression in panel_queries(board, namespace=NAMESPACE, training_job="scraped"):
+            if "DCGM" not in expression:
+                assert eventually(partial(query, expression), 120), expression
     cluster.kubectl("-n", NAMESPACE, "delete", "tj", "scraped")
-
-
-@contextmanager
-def _prometheus(folder: Path, targets: dict[str, list[int]]) -> Iterator[Callable[[str], list]]:
-    """A real Prometheus that scrapes the ports; yields a function that runs a query."""
-    config = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [
-            {
-                "job_name": name,
-                "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}],
-            }
-            for name, ports in targets.items()
-        ],
-    }
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
-
-    def query(expression: str) -> list:
-        url = f"http://{listen}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-        try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return json.load(answer)["data"]["result"]
-        except urllib.error.URLError:
-            return []
-
-    command = [
-        "prometheus",
-        f"--config.file={folder / 'prometheus.yaml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={listen}",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield query
-        finally:
-            process.terminate()
 
 
 def test_a_user_script_trains_the_same_way(cluster, volume, eventually) -> None:

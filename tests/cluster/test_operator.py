@@ -122,9 +122,7 @@ def test_a_job_starts_once_its_claim_is_there(cluster, namespace, eventually) ->
 
     eventually(waits, 60)
     assert _pods(cluster, "early") == []
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}}
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
-    cluster.apply({**claim, "metadata": {"name": "later", "namespace": NAMESPACE}})
+    cluster.claim(NAMESPACE, "later")
     eventually(lambda: _phase(cluster, "early") == "Succeeded", 300)
 
 

@@ -6,7 +6,6 @@ named `scenario_*` of the file in each, in order, and returns what they returned
 
 import hashlib
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -14,27 +13,27 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import debian
 import pytest
 from workers import (
     GRACE_SECONDS,
     HERE,
     REPOSITORY,
     SOURCES,
+    GroupFailedError,
     Process,
     Zygote,
-    free_ports,
     output_of,
+    results_of,
     started,
     wait_for_workers,
     worker_environment,
 )
 
+from kubefit.client.gang import free_ports
+
 REQUIREMENTS = REPOSITORY / "requirements"
 Start = Callable[..., list[Process]]
-
-
-class GroupFailedError(AssertionError):
-    """A worker failed; the message has the end of every worker's output."""
 
 
 @pytest.fixture(scope="session")
@@ -167,13 +166,17 @@ def _run_group(
     env: dict[str, str] | None,
 ) -> list[dict[str, Any]]:
     command = [str(HERE / "worker_main.py"), str(scenarios), str(directory), only]
-    processes = start_workers(command, directory, workers=workers, env=env)
-    codes = wait_for_workers(processes)
-    if any(code != 0 for code in codes):
-        raise GroupFailedError(
-            f"{scenarios.name} on {workers} workers: exit codes {codes}\n"
-            + output_of(directory, workers)
-        )
-    return [
-        pickle.loads((directory / f"result-{rank}.pickle").read_bytes()) for rank in range(workers)
-    ]
+    try:
+        processes = start_workers(command, directory, workers=workers, env=env)
+        codes = wait_for_workers(processes)
+    except BaseException as error:
+        error.add_note(output_of(directory, workers))
+        raise
+    return results_of(directory, codes, scenarios.name)
+
+
+@pytest.fixture(scope="session")
+def announcements(request: pytest.FixtureRequest) -> list[Path]:
+    """Packages with recorded announcements, one for each language."""
+    folder = request.config.cache.mkdir("recordings")
+    return [debian.recordings(language, folder) for language in debian.ANNOUNCEMENTS]

@@ -1,6 +1,6 @@
 """Pictures of one shade a class, and a small training on them that has every kind of state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,8 +30,12 @@ def write_images(
             Image.fromarray(pixels).save(folder / name / f"{i}.png")
 
 
-def recipe() -> dict[str, Any]:
-    """Everything that has a state: dropout, moving statistics, averages, a plateau."""
+STATEFUL = ({"conv": 4}, {"batchNorm": True}, {"dropout": 0.2}, {"globalPool": True})
+"""Layers with moving statistics and random numbers, which depend on how a batch is cut."""
+
+
+def recipe(blocks: Sequence[dict[str, Any]] = STATEFUL) -> dict[str, Any]:
+    """Averages of the weights, a plateau, and what the layers have: state of every kind."""
     return {
         "data": {
             "train": {"folder": "train"},
@@ -40,9 +44,7 @@ def recipe() -> dict[str, Any]:
             "channels": 1,
         },
         "augmentation": {"flip": "both", "rotation": 20},
-        "model": {
-            "blocks": [{"conv": 4}, {"batchNorm": True}, {"dropout": 0.2}, {"globalPool": True}]
-        },
+        "model": {"blocks": list(blocks)},
         "training": {
             "epochs": EPOCHS,
             "globalBatchSize": 8,

@@ -2,14 +2,15 @@
 
 import json
 import os
+import pickle
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -18,15 +19,8 @@ DEADLINE_SECONDS = 600.0
 GRACE_SECONDS = 20.0
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+class GroupFailedError(AssertionError):
+    """A worker failed; the message has the end of every worker's output."""
 
 
 def tf_config(ports: Sequence[int], rank: int) -> str:
@@ -169,6 +163,18 @@ def wait_for_workers(
 def output_of(directory: Path, workers: int, limit: int = 6000) -> str:
     parts = []
     for rank in range(workers):
-        text = (directory / f"worker-{rank}.log").read_text(errors="replace")
+        log = directory / f"worker-{rank}.log"
+        text = log.read_text(errors="replace") if log.exists() else "(was not started)"
         parts.append(f"----- worker {rank}\n{text[-limit:]}")
     return "\n".join(parts)
+
+
+def results_of(directory: Path, codes: Sequence[int | None], name: str) -> list[dict[str, Any]]:
+    """What the workers of a group have returned, by rank; `name` is that of their scenarios."""
+    files = [directory / f"result-{rank}.pickle" for rank in range(len(codes))]
+    if any(codes) or None in codes or not all(file.exists() for file in files):
+        raise GroupFailedError(
+            f"{name} on {len(codes)} workers: exit codes {list(codes)}\n"
+            + output_of(directory, len(codes))
+        )
+    return [pickle.loads(file.read_bytes()) for file in files]

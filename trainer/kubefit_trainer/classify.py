@@ -3,6 +3,7 @@
 The only place that knows TensorFlow's errors of a lost peer. Pure functions.
 """
 
+import errno
 import re
 import traceback
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,8 @@ _TASK = re.compile(r"/job:worker/replica:0/task:(\d+)")
 _GONE = re.compile(r"has lost (?:its connection to|contact with) worker (\d+)")
 _OF_PYTHON = "Traceback (most recent call last)"
 """In the text of an error that Python code raised inside of a TensorFlow function."""
+_TRACED = re.compile(r"in user code:\n\n(?: .*\n)+\n +(.+)")
+"""Text of an error while a function was traced: lines of code, then the error itself."""
 _DIFFERENT = re.compile(r"DifferentProgramError: (.+)")
 _OUT_OF_STEP = re.compile(r"Collective instance \d+ expected type")
 _DIFFERENT_PLACES = (
@@ -42,6 +45,10 @@ _DIFFERENT_PLACES = (
     " and predict the same models in the same order"
 )
 _PORT = "Could not start gRPC server"
+_FULL = "No space left on device"
+_FREE_SPACE = (
+    "; free space, and apply the job again under its name: it goes on from its last checkpoint"
+)
 _LONGEST_SENTENCE = 400
 _TAIL_LINES = 40
 _NOT_SAID = re.compile(r"\s*(Graph execution error:|Detected at node .*|$)")
@@ -104,6 +111,8 @@ def _meaning(
             return ExitCode.USER_ERROR, _shortened(different[1])
         if workers > 1 and _lost_a_peer(link):
             return ExitCode.PEER_LOST, _lost(str(link), rank=rank)
+        if _is_full(link):
+            return ExitCode.CONFIGURATION_ERROR, f"{_sentence(link)}{_FREE_SPACE}"
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.PREEMPTED, "the program was interrupted"
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
@@ -132,6 +141,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (None if hidden else link.__context__)
 
 
+def _is_full(error: BaseException) -> bool:
+    """TensorFlow has one error for memory and for disks that are used up."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, tf.errors.ResourceExhaustedError) and _FULL in str(error)
+
+
 def _lost_a_peer(error: BaseException) -> bool:
     text = str(error)
     if not isinstance(error, _LOST) or _PORT in text:
@@ -153,6 +169,9 @@ def _lost(text: str, *, rank: int) -> str:
 
 def _sentence(error: BaseException) -> str:
     """`ValueError: what it says`, the first line that says something."""
+    traced = _TRACED.match(str(error))
+    if traced:
+        return _shortened(traced[1])
     lines = [line.strip() for line in str(error).splitlines() if not _NOT_SAID.fullmatch(line)]
     kind = type(error).__name__
     return _shortened(f"{kind}: {lines[0]}" if lines else kind)

@@ -20,8 +20,9 @@ from typing import Any
 from kubefit.api.contract import ExitCode, Failure, RunConfig, TrainerPhase
 from kubefit.api.names import Env
 from kubefit.api.version import __version__
-from kubefit_trainer import lifeline, report, runtimes, script, which_keras
+from kubefit_trainer import lifeline, report, restarts, runtimes, script, which_keras
 from kubefit_trainer.callbacks.reporter import Reporter
+from kubefit_trainer.failure import ConfigurationError
 
 _LAST_BARRIER_SECONDS = 24 * 3600.0
 """The chief may export and evaluate for long while the others wait; a death ends the waiting."""
@@ -58,9 +59,10 @@ def main() -> None:
     """Trains, then leaves the process with 0 or, after writing a `Failure`, its exit code."""
     # The agent made this process the leader of its group: the program's own children go with it.
     lifeline.watch(lambda: os.killpg(0, signal.SIGKILL))
+    lifeline.die_with_parent()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     start = _start()
-    reporter = Reporter(start.progress_file)
+    reporter = Reporter(start.progress_file, reached=int(os.environ.get(Env.REACHED, "0")))
     reporter.phase(TrainerPhase.STARTING)
     program = script.load(start.config) if start.config.script else None
     path = script.place(program, start.folder) if program else None
@@ -97,20 +99,35 @@ def _train(
 ) -> None:
     config = start.config
     strategy = runtime.strategy()
-    runtime.report_progress(reporter, workers=config.workers)
+    from kubefit_trainer.callbacks.inspection import NOTHING, asked
+
+    inspection = asked(config) if runtime.is_chief() else NOTHING
+    runtime.report_progress(reporter, workers=config.workers, inspection=inspection)
     versions = {"kubefit": __version__, **runtime.versions()}
     reporter.phase(TrainerPhase.STARTING, versions=versions)
     fits = runtime.keep_snapshots(config, reporter) if runtime.keep_snapshots else None
     if program is not None and path is not None and config.script is not None:
+        if restarts.is_one() and runtime.is_chief() and not (fits and fits.go_on):
+            print(f"kubefit: {runtime.anew}", file=sys.stderr, flush=True)
         which_keras.refuse_imports(config.runtime, path)
+        os.environ[Env.JOB_DIR] = config.job_dir
         _run_program(strategy, program, path, config.script.args)
+        if fits and fits.initial.pending:
+            raise ConfigurationError(
+                "spec.initialWeights: the program has called no fit of a model, so that nothing"
+                " has got these weights; load them in the program, and leave them out here"
+            )
     else:
         from kubefit_trainer import recipe as recipes
 
         found = fits.found if fits else {}
-        recipes.run(config, start.rank, strategy, tell=reporter.update, found=found)
+        initial = fits.initial.give if fits else lambda model: None
+        recipes.run(
+            config, start.rank, strategy, tell=reporter.update, found=found, initial=initial
+        )
     if fits:
-        fits.keeper.flush()
+        with reporter.keeping():
+            fits.keeper.flush()
     reporter.phase(TrainerPhase.DONE)
     runtime.finish(_LAST_BARRIER_SECONDS)
     if runtime.is_chief() and config.workers > 1:
@@ -122,7 +139,7 @@ def _end_together(failure: Failure, runtime: runtimes.Loaded) -> None:
     """Workers that stop at the same step wait for each other: none is lost to another."""
     if failure.exit_code == ExitCode.PREEMPTED and runtime.met():
         with contextlib.suppress(Exception):
-            runtime.finish(_STOP_SECONDS)
+            runtime.stop(_STOP_SECONDS)
 
 
 def _run_program(strategy: Any, program: script.Program, path: Path, args: list[str]) -> None:

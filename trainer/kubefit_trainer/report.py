@@ -1,4 +1,4 @@
-"""Files by which processes of a job talk: JSON, replaced atomically, never half read.
+"""Files that others read while they are written: replaced atomically, never half read.
 
 Imports nothing heavy.
 """
@@ -14,8 +14,13 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def write(path: Path, model: BaseModel, *, indent: int | None = None) -> None:
     """Replaces the file as a whole."""
+    write_text(path, model.model_dump_json(by_alias=True, indent=indent) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces the file as a whole, whatever it is for."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(model.model_dump_json(by_alias=True, indent=indent) + "\n", encoding="utf-8")
+    beside.write_text(text, encoding="utf-8")
     beside.replace(path)
 
 

@@ -28,7 +28,7 @@ _QUANTITY = r"^([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[
 
 
 def _is_quantity(value: int | str) -> int | str:
-    if not re.match(_QUANTITY, str(value)):
+    if not re.fullmatch(_QUANTITY, str(value)):
         raise ValueError(f"{value!r} is not a quantity such as 2, 500m or 4Gi")
     return value
 

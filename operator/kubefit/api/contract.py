@@ -16,14 +16,18 @@ from pydantic import Field
 from kubefit.api.base import Model
 from kubefit.api.checkpoint import Checkpoint, Elastic
 from kubefit.api.fetch import Fetch
+from kubefit.api.initial_weights import InitialWeights
 from kubefit.api.names import VOLUME_DIR, Phase
 from kubefit.api.recipe import Recipe
+from kubefit.api.tensorboard import Histograms, Profile
 from kubefit.api.v1alpha1 import Runtime, Script
 
 CONFIG_KEY = "run.json"
 """Key of the ConfigMap, and file in `CONFIG_DIR`, that holds the `RunConfig`."""
 AGENT_PORT = 8080
 TENSORBOARD_PORT = 6006
+MODEL_FILE = "model.keras"
+"""The trained model as Keras saves it, among what a job exports."""
 TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes that Kubernetes keeps of a termination message."""
 
@@ -58,6 +62,9 @@ class RunConfig(Model, extra="ignore"):
     grace_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Between SIGTERM and SIGKILL of the agent."""
     fetch: list[Fetch] = []
+    initial_weights: InitialWeights | None = None
+    histograms: Histograms | None = None
+    profile: Profile | None = None
     recipe: Recipe | None = None
     script: Script | None = None
 
@@ -171,6 +178,12 @@ def is_permanent(code: int | None) -> bool:
     return meaning is not None and meaning.permanent
 
 
+def is_secondary(code: int | None) -> bool:
+    """Whether an end with that code only follows from that of another worker, or from an order."""
+    meaning = meaning_of(code)
+    return meaning is not None and meaning.secondary
+
+
 class TrainerPhase(StrEnum):
     """What the TensorFlow process is doing."""
 
@@ -193,6 +206,26 @@ class StepSeconds(Model):
 
     sum: float = 0.0
     counts: list[int] = [0] * (len(STEP_SECONDS_BUCKETS) + 1)
+
+
+class Spent(Model):
+    """What the time of a trainer went into, in seconds, from the end of its first step on."""
+
+    productive: float = 0.0
+    """New steps, validation, evaluation, export, and what else the program does."""
+    data: float = 0.0
+    """Waiting for the data of the slowest worker."""
+    checkpoint: float = 0.0
+    """Standing still while the state of training is copied."""
+    lost_work: float = 0.0
+    """Steps that an attempt before had done already."""
+    until: float = 0.0
+    """Unix time of the last moment that is counted; 0 before the first step."""
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.productive + self.data + self.checkpoint + self.lost_work
 
 
 class CheckpointReport(Model):
@@ -223,18 +256,28 @@ class TrainerReport(Model, extra="ignore"):
     examples: int = 0
     """Samples this worker trained on."""
     loss: float | None = None
+    diverged: bool = False
+    """Whether the latest loss is no finite number, which JSON cannot hold."""
     metrics: dict[str, float] = {}
     """Latest logs of training and validation, without `loss`."""
     evaluation: dict[str, float] = {}
     """Metrics of the evaluation after training, `loss` among them."""
     skipped_images: int = 0
     """Images that cannot be read and so were left out, of all sets together."""
+    warnings: list[str] = []
+    """What went wrong after training without ending the job, a sentence each."""
     fitting: bool = False
     """Whether `fit` is under way."""
     resumed_from: int | None = None
     """Step of the snapshot that this process went on from."""
     checkpoint: CheckpointReport | None = None
     step_seconds: StepSeconds = StepSeconds()
+    data_seconds: StepSeconds | None = None
+    """How long steps have waited for the data of this worker; None where that is not measured."""
+    exchange_seconds: float | None = None
+    """How long steps have waited for the gradients of others; None where that is not measured."""
+    spent: Spent | None = None
+    """None before the first step."""
     versions: dict[str, str] = {}
     """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
     updated: float
@@ -329,6 +372,8 @@ class Result(Model):
     """Metrics of the evaluation after training, `loss` among them."""
     skipped_images: int = 0
     """Images that cannot be read and so were left out; `skipped.json` names them."""
+    warnings: list[str] = []
+    """What went wrong after training without ending the job, a sentence each."""
     versions: dict[str, str] = {}
     """Versions of tensorflow, keras or tf_keras, numpy and kubefit."""
     failure: Cause | None = None
@@ -359,6 +404,11 @@ class JobFiles:
     def export(self) -> PurePosixPath:
         """Trained models, written by the chief."""
         return self.root / "export"
+
+    @property
+    def model(self) -> PurePosixPath:
+        """The trained model as Keras saves it."""
+        return self.export / MODEL_FILE
 
     @property
     def fetched(self) -> PurePosixPath:

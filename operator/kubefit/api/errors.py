@@ -7,6 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -40,7 +41,22 @@ def read_job(document: object) -> TrainingJob:
         ValidationError: it is none; `explain` tells why.
 
     """
-    return TrainingJob.model_validate_json(json.dumps(document, default=str), strict=True)
+    return _read(document)
+
+
+def read_known(document: object) -> TrainingJob:
+    """The same of a document that may have fields which only a newer version knows.
+
+    Raises:
+        ValidationError: what is known of it is no TrainingJob.
+
+    """
+    return _read(document, "ignore")
+
+
+def _read(document: object, unknown: Literal["ignore"] | None = None) -> TrainingJob:
+    text = json.dumps(document, default=str)
+    return TrainingJob.model_validate_json(text, strict=True, extra=unknown)
 
 
 def explain(error: ValidationError) -> list[str]:

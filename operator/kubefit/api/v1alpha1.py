@@ -14,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 from kubefit.api.base import FreeForm, Model, Quantity, rule
 from kubefit.api.checkpoint import Checkpoint, Elastic
 from kubefit.api.fetch import DISTINCT_PLACES, Fetch, check_places
+from kubefit.api.initial_weights import InitialWeights
 from kubefit.api.names import (
     MAX_NAME_LENGTH,
     NAME_PATTERN,
@@ -21,9 +22,12 @@ from kubefit.api.names import (
     Phase,
 )
 from kubefit.api.recipe import Recipe
+from kubefit.api.scheduling import Scheduling
+from kubefit.api.tensorboard import Histograms, Profile
 from kubefit.api.volumes import DISTINCT_VOLUMES, Volume, check_distinct
 
 MAX_WORKERS = 1024
+MAX_FAILURES = 5
 
 
 class Resources(Model):
@@ -93,6 +97,13 @@ class Runtime(StrEnum):
 
 
 _ONE_SCRIPT = "set exactly one of inline, path and volumePath"
+MAX_INLINE_LENGTH = 262144
+"""Characters of a program that the job itself carries."""
+_SCRIPT_BYTES = 512 * 1024
+"""Half of what a ConfigMap holds."""
+_LONG_SCRIPT = (
+    f"inline has more than {_SCRIPT_BYTES} bytes; put the program on the volume and set volumePath"
+)
 
 
 class Script(
@@ -103,12 +114,17 @@ class Script(
                 "[has(self.inline), has(self.path), has(self.volumePath)].filter(x, x).size() == 1",
                 _ONE_SCRIPT,
             ),
+            rule(
+                f"!has(self.inline) || bytes(self.inline).size() <= {_SCRIPT_BYTES}", _LONG_SCRIPT
+            ),
         ]
     },
 ):
     """The user's own Keras program, unchanged; it runs inside the scope of the strategy."""
 
-    inline: Annotated[str, Field(min_length=1, max_length=262144)] | SkipJsonSchema[None] = None
+    inline: (
+        Annotated[str, Field(min_length=1, max_length=MAX_INLINE_LENGTH)] | SkipJsonSchema[None]
+    ) = None
     """Source text."""
     path: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """File in the image."""
@@ -125,21 +141,32 @@ class Script(
             raise ValueError(_ONE_SCRIPT)
         return self
 
+    @model_validator(mode="after")
+    def _fits_a_config_map(self) -> Self:
+        # A lone surrogate, which JSON can spell, has no bytes of its own.
+        if len((self.inline or "").encode(errors="surrogatepass")) > _SCRIPT_BYTES:
+            raise ValueError(_LONG_SCRIPT)
+        return self
+
 
 class TensorBoard(Model):
-    """A TensorBoard for this job, on the job's volume; it goes with the job."""
+    """What is written for TensorBoard, and a TensorBoard for this job, which goes with it."""
 
     enabled: bool = False
     """Starts a TensorBoard Deployment and Service named `<job>-tensorboard`."""
     resources: Resources = Resources()
     """Resources of TensorBoard."""
+    histograms: Histograms | SkipJsonSchema[None] = None
+    """Histograms of the weights; none when absent."""
+    profile: Profile | SkipJsonSchema[None] = None
+    """A profile of some steps; none when absent."""
 
 
 class RunPolicy(Model):
     """When the job runs and how often it may fail."""
 
     suspend: bool = False
-    """Keeps or takes all pods away while true."""
+    """Takes all pods away while true; training goes on from its last checkpoint afterwards."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
     """Restarts after a failure of the infrastructure; errors of the program are never retried."""
     restart_window_seconds: Annotated[float, Field(ge=1)] = 3600.0
@@ -151,19 +178,47 @@ class RunPolicy(Model):
 
     It takes about 0.6 GB of every worker's memory.
     """
+    start_deadline_seconds: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
+    """Ends the job as failed when it does not train so long after it was made or resumed."""
     active_deadline_seconds: Annotated[int, Field(ge=1)] | SkipJsonSchema[None] = None
-    """Ends the job as failed after so many seconds of running."""
+    """Ends the job as failed so long after it was started or resumed."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | SkipJsonSchema[None] = None
     """Deletes the TrainingJob so long after its end."""
 
 
 _ONE_PROGRAM = "set exactly one of recipe and script"
 _MIN_WORKERS = "spec.elastic.minWorkers is more than spec.workers; lower it"
-_IMMUTABLE = "cannot be changed on an existing job: delete it and create it anew"
+_KERAS_3 = "spec.initialWeights is for recipes and Keras 3 programs; load them in the program"
+_ITSELF = "spec.initialWeights.job: is this job itself, which goes on by itself; name another one"
+_NEVER_CHANGED = (
+    "recipe",
+    "script",
+    "storage",
+    "volumes",
+    "fetch",
+    "initialWeights",
+    "managedBy",
+)
+_OF_PODS = ("image", "resources", "podTemplate", "scheduling")
+_SUSPENDED = "self.runPolicy.suspend || oldSelf.runPolicy.suspend"
 
 
-def _immutable(field: str, cel: str) -> dict[str, str]:
-    return rule(cel, f"spec.{field} {_IMMUTABLE}")
+def _unchanged(field: str) -> str:
+    return (
+        f"has(self.{field}) == has(oldSelf.{field})"
+        f" && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    )
+
+
+def _immutable(field: str) -> dict[str, str]:
+    message = f"spec.{field} cannot be changed on an existing job: delete it and create it anew"
+    return rule(_unchanged(field), message)
+
+
+def _changed_while_suspended(field: str) -> dict[str, str]:
+    """Pods of two kinds would train together otherwise."""
+    message = f"spec.{field} can be changed only while spec.runPolicy.suspend is true"
+    return rule(f"{_SUSPENDED} || ({_unchanged(field)})", message)
 
 
 class TrainingJobSpec(
@@ -175,23 +230,13 @@ class TrainingJobSpec(
                 "!has(self.elastic) || self.elastic.minWorkers <= self.workers",
                 _MIN_WORKERS,
             ),
-            *(
-                _immutable(
-                    field,
-                    f"has(self.{field}) == has(oldSelf.{field})"
-                    f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-                )
-                for field in (
-                    "recipe",
-                    "script",
-                    "image",
-                    "storage",
-                    "volumes",
-                    "fetch",
-                    "resources",
-                    "podTemplate",
-                )
+            rule(
+                "!has(self.initialWeights) || !has(self.script)"
+                " || self.script.runtime != 'tf-keras'",
+                _KERAS_3,
             ),
+            *(_immutable(field) for field in _NEVER_CHANGED),
+            *(_changed_while_suspended(field) for field in _OF_PODS),
         ]
     },
 ):
@@ -206,8 +251,10 @@ class TrainingJobSpec(
     pod_template: FreeForm | SkipJsonSchema[None] = None
     """Merged into the workers' pod template.
 
-    Lists of named items are merged by name, everything else is replaced.
+    Lists of named items are merged by name, mounts of volumes by path; everything else is replaced.
     """
+    scheduling: Scheduling = Scheduling()
+    """How the workers are placed as one."""
     storage: Storage
     """Volume for data and results."""
     volumes: Annotated[
@@ -226,6 +273,8 @@ class TrainingJobSpec(
     """Training without code."""
     script: Script | SkipJsonSchema[None] = None
     """Training by the user's own program."""
+    initial_weights: InitialWeights | SkipJsonSchema[None] = None
+    """Weights of an earlier training to start from."""
     checkpoint: Checkpoint = Checkpoint()
     """How often the state of training is kept."""
     elastic: Elastic | SkipJsonSchema[None] = None
@@ -234,6 +283,13 @@ class TrainingJobSpec(
     """TensorBoard of this job."""
     run_policy: RunPolicy = RunPolicy()
     """Suspension, restarts, deadlines."""
+    managed_by: (
+        Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9.-]+/[!-~]+$")] | SkipJsonSchema[None]
+    ) = None
+    """Controller that runs the job; KubeFit leaves one that is not its own alone.
+
+    As in a Job: a domain, `/` and a name. KubeFit's operator is `kubefit.dev/operator`.
+    """
 
     @model_validator(mode="after")
     def _one_program(self) -> Self:
@@ -241,6 +297,9 @@ class TrainingJobSpec(
             raise ValueError(_MIN_WORKERS)
         if (self.recipe is None) == (self.script is None):
             raise ValueError(_ONE_PROGRAM)
+        tf_keras = self.script is not None and self.script.runtime is Runtime.TF_KERAS
+        if self.initial_weights is not None and tf_keras:
+            raise ValueError(_KERAS_3)
         return self
 
 
@@ -300,14 +359,20 @@ class Summary(Model):
 
 
 class FailureStatus(Model):
-    """The first cause of the last failure."""
+    """A failure, told by its first cause."""
 
     reason: str
-    """Name of the exit code."""
+    """One CamelCase word for machines, for example the name of the exit code."""
     message: str
+    """One sentence for people."""
     pod: str | SkipJsonSchema[None] = None
     rank: int | SkipJsonSchema[None] = None
     exit_code: int | SkipJsonSchema[None] = None
+    attempt: int | SkipJsonSchema[None] = None
+    """Number of the attempt that it ended."""
+    time: datetime.datetime | SkipJsonSchema[None] = None
+    details: str = ""
+    """Last lines of the traceback or of the output."""
 
 
 class TrainingJobStatus(Model):
@@ -321,12 +386,23 @@ class TrainingJobStatus(Model):
     """Workers whose pods are ready."""
     restarts: int = 0
     """Restarts charged to `spec.runPolicy.maxRestarts`."""
+    pod_restarts: int | SkipJsonSchema[None] = None
+    """How many of `restarts` were failures of pods; the others were in place."""
+    attempt: int | SkipJsonSchema[None] = None
+    """Number of the attempt under way, from 1: how often the workers have met."""
+    wait_start_time: datetime.datetime | SkipJsonSchema[None] = None
+    """Since when the job waits to train, new or resumed; absent once it has trained."""
     start_time: datetime.datetime | SkipJsonSchema[None] = None
     completion_time: datetime.datetime | SkipJsonSchema[None] = None
     progress: Progress | SkipJsonSchema[None] = None
     evaluation: dict[str, float] = {}
     """Metrics of the evaluation after training."""
+    warnings: list[str] = []
+    """What went wrong after training without ending the job."""
     failure: FailureStatus | SkipJsonSchema[None] = None
+    """The last failure; absent once the job has succeeded."""
+    failures: Annotated[list[FailureStatus], Field(max_length=MAX_FAILURES)] = []
+    """The last failures, newest last."""
     tensorboard: str | SkipJsonSchema[None] = None
     """Address of the job's TensorBoard inside the cluster."""
     selector: str | SkipJsonSchema[None] = None
@@ -351,6 +427,7 @@ class ObjectMeta(Model, extra="allow"):
     uid: str = ""
     generation: int = 0
     labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
 
 
 _NAME_RULE = (
@@ -368,6 +445,11 @@ class TrainingJob(
                 f" && self.metadata.name.matches('{NAME_PATTERN}')",
                 _NAME_RULE,
             ),
+            rule(
+                "!has(self.spec.initialWeights) || !has(self.spec.initialWeights.job)"
+                " || self.spec.initialWeights.job != self.metadata.name",
+                _ITSELF,
+            ),
         ]
     },
 ):
@@ -380,8 +462,10 @@ class TrainingJob(
     status: TrainingJobStatus = TrainingJobStatus()
 
     @model_validator(mode="after")
-    def _name_fits(self) -> Self:
+    def _names_fit(self) -> Self:
         name = self.metadata.name
-        if len(name) > MAX_NAME_LENGTH or not re.match(NAME_PATTERN, name):
+        if len(name) > MAX_NAME_LENGTH or not re.fullmatch(NAME_PATTERN, name):
             raise ValueError(f"{_NAME_RULE}; {name!r} has {len(name)} characters")
+        if self.spec.initial_weights is not None and self.spec.initial_weights.job == name:
+            raise ValueError(_ITSELF)
         return self

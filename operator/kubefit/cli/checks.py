@@ -1,4 +1,4 @@
-"""What can be said of a job's script, data and network before anything starts.
+"""What can be said of a job's script, data, network and weights before anything starts.
 
 The same checks as in the pods, made by the same code; TensorFlow is not needed for them.
 """
@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubefit.api.contract import RunConfig
+from kubefit.api.contract import RunConfig, job_dir
 from kubefit.api.recipe import Recipe
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.cli import fetching, mounts
@@ -24,11 +24,11 @@ class Checked:
     """One sentence; empty when all was checked."""
 
 
-def check(job: TrainingJob, *, volume: Path | None) -> Checked:
-    """Checks script and data; relative paths are below `volume`.
+def check(job: TrainingJob, *, volume: Path | None, runs_dir: Path | None = None) -> Checked:
+    """Checks script, data and weights; relative paths are below `volume`.
 
     Without a volume only what needs none is checked: inline source, and absolute paths that exist
-    on this machine.
+    on this machine. Jobs have their folders in `runs_dir`, else on the volume as on a cluster.
     """
     missing = mounts.absent(job)
     if missing is not None:
@@ -40,22 +40,23 @@ def check(job: TrainingJob, *, volume: Path | None) -> Checked:
     to_fetch = fetching.not_fetched(job, volume=volume)
     if to_fetch:
         return Checked(faults=[], left_out=f"{to_fetch} was not looked at: it is fetched first")
-    config = _run_config(job, volume=volume or Path.cwd())
-    if job.spec.script is not None:
-        return _check_script(config, on_volume=volume is not None)
-    if job.spec.recipe is not None:
-        return _check_recipe(config, job.spec.recipe, on_volume=volume is not None)
-    return Checked(faults=[])
+    config = _run_config(job, volume=volume or Path.cwd(), runs_dir=runs_dir)
+    checked = _check_script(config, on_volume=volume is not None)
+    if checked.faults or checked.left_out:
+        return checked
+    return _check_files(config, on_volume=volume is not None)
 
 
-def _run_config(job: TrainingJob, *, volume: Path) -> RunConfig:
+def _run_config(job: TrainingJob, *, volume: Path, runs_dir: Path | None) -> RunConfig:
+    namespace, name, folder = job.metadata.namespace, job.metadata.name, str(volume.absolute())
     return RunConfig(
-        namespace=job.metadata.namespace,
-        name=job.metadata.name,
+        namespace=namespace,
+        name=name,
         workers=job.spec.workers,
         hosts="localhost",
-        volume_dir=str(volume.absolute()),
-        job_dir="",
+        volume_dir=folder,
+        job_dir=str(runs_dir.absolute() / name) if runs_dir else job_dir(folder, namespace, name),
+        initial_weights=job.spec.initial_weights,
         recipe=job.spec.recipe,
         script=job.spec.script,
     )
@@ -65,9 +66,9 @@ def _check_script(config: RunConfig, *, on_volume: bool) -> Checked:
     from kubefit_trainer import script
 
     given = config.script
-    here = given is not None and (
-        given.inline is not None or (given.path is not None and Path(given.path).is_file())
-    )
+    if given is None:
+        return Checked(faults=[])
+    here = given.inline is not None or (given.path is not None and Path(given.path).is_file())
     if not (here or on_volume):
         return Checked(
             faults=[],
@@ -77,21 +78,25 @@ def _check_script(config: RunConfig, *, on_volume: bool) -> Checked:
     return Checked(faults=[failure.message] if failure else [])
 
 
-def _check_recipe(config: RunConfig, recipe: Recipe, *, on_volume: bool) -> Checked:
-    if not (on_volume or all(_is_here(path) for path in _paths(recipe))):
+def _check_files(config: RunConfig, *, on_volume: bool) -> Checked:
+    """Data and weights."""
+    if config.recipe is None and config.initial_weights is None:
+        return Checked(faults=[])
+    what = "the data were" if config.recipe else "the initial weights were"
+    if not (on_volume or all(_is_here(path) for path in _paths(config))):
         return Checked(
             faults=[],
-            left_out="the data were not looked at: --volume DIR names a copy of the job's volume",
+            left_out=f"{what} not looked at: --volume DIR names a copy of the job's volume",
         )
     if importlib.util.find_spec("PIL") is None:
         return Checked(
             faults=[],
-            left_out="the data were not looked at: that needs pip install 'kubefit[trainer]'",
+            left_out=f"{what} not looked at: that needs pip install 'kubefit[trainer]'",
         )
     from kubefit_trainer import preflight
 
     # A rank opens its share of the images only; one worker's share is all of them.
-    alone = config.model_copy(update={"workers": 1})
+    alone = config.model_copy(update={"workers": 1, "initial_weights": None})
     found = preflight.check(config, 0) or preflight.check(alone, 0)
     return Checked(faults=[found] if found else [])
 
@@ -100,10 +105,17 @@ def _is_here(path: str) -> bool:
     return Path(path).is_absolute() and Path(path).exists()
 
 
-def _paths(recipe: Recipe) -> list[str]:
-    sets = [recipe.data.train, recipe.data.validation, recipe.data.test]
-    found = [path for images in sets if images is not None for path in images.paths]
-    backbone = recipe.model.backbone
+def _paths(config: RunConfig) -> list[str]:
+    found, initial = _paths_of(config.recipe) if config.recipe else [], config.initial_weights
+    # A job's name is no path, and leads to a folder on the volume.
+    return [*found, initial.path or ""] if initial else found
+
+
+def _paths_of(recipe: Recipe) -> list[str]:
+    given = recipe.samples
+    sets = [given.train, given.validation, given.test]
+    found = [path for some in sets if some is not None for path in some.paths]
+    backbone = recipe.backbone
     stored = backbone and (backbone.saved or backbone.weights)
     if stored and stored not in _NOT_STORED:
         found.append(stored)

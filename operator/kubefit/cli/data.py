@@ -9,14 +9,34 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from kubefit.api.recipe import ImageLabels, LabelKind
 from kubefit.cli import screen
-from kubefit.cli.documents import Output, print_document
+from kubefit.cli.documents import Format, print_document
 from kubefit.cli.errors import CommandError, Exit
 
 app = typer.Typer(no_args_is_help=True, help="Look at images and prepare them for training.")
 
 Source = Annotated[
-    Path, typer.Argument(metavar="PATH", help="Folder with a sub-folder of images per class.")
+    Path,
+    typer.Argument(
+        metavar="PATH",
+        help="Class folders, .npz, .csv, .parquet, or what `data pack` or tfds wrote.",
+    ),
+]
+Labels = Annotated[
+    ImageLabels | None,
+    typer.Option(
+        "--labels", help="What is known of each image: one class, unless a pack tells it."
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label-column", metavar="NAME", help="Of a manifest; may be given several times."
+    ),
+]
+Separator = Annotated[
+    str | None, typer.Option("--label-separator", help="Stands between the classes in one column.")
 ]
 
 
@@ -42,33 +62,34 @@ def _threads() -> int:
 
 @app.command("inspect")
 def inspect(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="Class folders, .npz, .csv, .parquet, or what `data pack` or tfds wrote."
-        ),
-    ],
+    path: Source,
     headers: Annotated[
         bool, typer.Option("--headers", help="Read headers only: fast, finds fewer bad files.")
     ] = False,
-    output: Annotated[Output | None, typer.Option("--output", "-o", help="Other format.")] = None,
+    labels: Labels = None,
+    label_column: Columns = None,
+    label_separator: Separator = None,
+    output: Format = None,
 ) -> None:
     """Tell classes, counts, sizes and bad files; exit code 1 where files cannot be read."""
     with _trainer():
         from kubefit_trainer.images import survey
 
+        images = survey.images_at(path, columns=label_column, separator=label_separator)
         found = survey.survey(
-            path,
+            images,
+            labels=labels or survey.labels_of(images),
             full=not headers,
             threads=_threads(),
             watch=lambda items, total: screen.track(items, total, doing="reading"),
         )
         said = survey.warnings(found)
-    images = sum(found.classes.values())
     summary = {
         "kind": found.kind,
-        "images": images,
+        "images": len(found.sizes),
+        "labels": found.labels.value,
         "classes": found.classes,
+        "numbers": {name: list(ends) for name, ends in found.numbers.items()},
         "kinds": dict(found.kinds.most_common()),
         "sizes": _sizes(found.sizes),
         "unreadable": found.unreadable,
@@ -92,8 +113,13 @@ def _sizes(sizes: list[tuple[int, int]]) -> dict[str, str]:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    images = summary["images"]
-    screen.out(f"{images} images in {len(summary['classes'])} classes ({summary['kind']})")
+    images, numbers = summary["images"], summary["numbers"]
+    what = (
+        f"with {len(numbers)} number{'s' if len(numbers) > 1 else ''} each"
+        if numbers
+        else f"in {len(summary['classes'])} classes"
+    )
+    screen.out(f"{images} images {what} ({summary['kind']})")
     for label, texts in (
         ("sizes", [f"{name} {size}" for name, size in summary["sizes"].items()]),
         ("formats", [f"{kind} {count}" for kind, count in summary["kinds"].items()]),
@@ -103,7 +129,11 @@ def _print(summary: dict[str, Any]) -> None:
         [name, str(count), f"{100 * count / images:.1f} %" if images else ""]
         for name, count in summary["classes"].items()
     ]
-    screen.table(["CLASS", "IMAGES", "SHARE"], rows)
+    if numbers:
+        ends = [[name, *(f"{end:g}" for end in found)] for name, found in numbers.items()]
+        screen.table(["NUMBER", "SMALLEST", "LARGEST"], ends)
+    else:
+        screen.table(["CLASS", "IMAGES", "SHARE"], rows)
     for sentence in summary["warnings"]:
         screen.note(f"warning: {sentence}")
     for file, reason in summary["unreadable"].items():
@@ -118,6 +148,9 @@ def pack(
         int, typer.Option(min=8, max=4096, help="Shorter side of the packed images in pixels.")
     ] = 256,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG images.")] = 95,
+    labels: Labels = None,
+    label_column: Columns = None,
+    label_separator: Separator = None,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out what cannot be read, and name it.")
     ] = False,
@@ -125,10 +158,13 @@ def pack(
     """Write images resized and in shards, from which training reads faster."""
     with _trainer():
         from kubefit_trainer.images import pack as packing
+        from kubefit_trainer.images import survey
 
+        images = survey.images_at(path, columns=label_column, separator=label_separator)
         written = packing.pack(
-            path,
+            images,
             out,
+            kind=labels or survey.labels_of(images),
             side=size,
             quality=quality,
             skip_unreadable=skip_unreadable,
@@ -138,8 +174,9 @@ def pack(
     for file, reason in written.skipped.items():
         screen.note(f"left out: {file}: {reason}")
     left_out = f", {len(written.skipped)} left out" if written.skipped else ""
+    known = "numbers" if written.labels is LabelKind.REGRESSION else "classes"
     screen.out(
-        f"{out}: {written.images} images of {written.classes} classes in {written.shards}"
+        f"{out}: {written.images} images of {written.names} {known} in {written.shards}"
         f" shard{'s' if written.shards != 1 else ''}, {written.bytes / 1e6:.1f} MB{left_out}"
     )
 

@@ -2,8 +2,9 @@
 
 import json
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
 
 from kubefit.api.names import GROUP, SINGULAR
@@ -16,6 +17,9 @@ class Output(StrEnum):
     JSON = "json"
     YAML = "yaml"
     NAME = "name"
+
+
+Format = Annotated[Output | None, typer.Option("--output", "-o", help="Other format.")]
 
 
 def print_documents(documents: list[dict[str, Any]], output: Output) -> None:

@@ -8,7 +8,12 @@ from kubefit.cli import output, screen
 from kubefit.client.local import LocalResult
 
 _LAST_LINES = 20
-_MODELS = {"model": "model.keras", "SavedModel": "saved_model/1"}
+_MODELS = {
+    "model": "model.keras",
+    "SavedModel": "saved_model/1",
+    "LiteRT": "model.tflite",
+    "ONNX": "model.onnx",
+}
 
 
 def print_success(job: TrainingJob, result: LocalResult) -> None:
@@ -19,6 +24,8 @@ def print_success(job: TrainingJob, result: LocalResult) -> None:
         screen.out(f"  {f'{_of_what(job)} {name}':<18} {value:.4f}")
     if result.skipped_images:
         screen.out(f"  {'skipped images':<18} {result.skipped_images}")
+    for warning in result.warnings:
+        screen.out(f"  {'warning':<18} {warning}")
     for label, path in _places(result):
         screen.out(f"  {label:<18} {_short(path)}")
 
@@ -36,12 +43,15 @@ def print_failure(job: TrainingJob, result: LocalResult) -> None:
 
 def _of_what(job: TrainingJob) -> str:
     recipe = job.spec.recipe
-    return "validation" if recipe is not None and recipe.data.test is None else "test"
+    return "validation" if recipe is not None and recipe.samples.test is None else "test"
 
 
 def _places(result: LocalResult) -> list[tuple[str, Path]]:
     export = Path(result.files.export)
     found = [(label, export / name) for label, name in _MODELS.items() if (export / name).exists()]
+    page = Path(result.files.report) / "index.html"
+    if page.exists():
+        found.append(("report", page))
     if Path(result.files.tensorboard).exists():
         found.append(("TensorBoard logs", Path(result.files.tensorboard)))
     if result.skipped_images:

@@ -8,7 +8,7 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """The job failed."""
+    """The job failed, or a check of the cluster did."""
     USAGE = 2
     """The command line, the file or its data cannot be used."""
     CLUSTER = 3

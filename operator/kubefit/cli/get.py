@@ -1,21 +1,18 @@
 """`kubefit get NAME`: one job in a few lines: state, progress, cause, conditions."""
 
 from collections.abc import Iterator
-from typing import Annotated
-
-import typer
 
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.cli import screen
 from kubefit.cli.cluster import Context, JobName, Kubeconfig, Namespace, connect
-from kubefit.cli.documents import Output, print_document
+from kubefit.cli.documents import Format, print_document
 from kubefit.cli.progress import of_job
 from kubefit.cli.validate import summary
 
 
 def get(
     name: JobName,
-    output: Annotated[Output | None, typer.Option("--output", "-o", help="Other format.")] = None,
+    output: Format = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -40,11 +37,17 @@ def describe(job: TrainingJob) -> Iterator[tuple[str, str]]:
         yield "skipped", f"{status.progress.skipped_images} images that cannot be read"
     if status.evaluation:
         yield "evaluation", screen.numbers(status.evaluation)
+    for warning in status.warnings:
+        yield "warning", warning
     if status.restarts:
         yield "restarts", f"{status.restarts} of {job.spec.run_policy.max_restarts}"
     if status.failure:
-        pod = f"{status.failure.pod}: " if status.failure.pod else ""
-        yield "failure", f"{status.failure.reason}: {pod}{status.failure.message}"
+        yield "failure", f"{status.failure.reason}: {status.failure.message}"
+        for line in status.failure.details.splitlines():
+            yield "", line
+    for failure in status.failures[:-1]:
+        when = f"{failure.time:%Y-%m-%d %H:%M:%S} " if failure.time else ""
+        yield "earlier", f"{when}{failure.reason}: {failure.message}"
     if status.tensorboard:
         yield "tensorboard", status.tensorboard
     for condition in status.conditions:

@@ -7,7 +7,7 @@ import typer
 
 from kubefit.cli import screen
 from kubefit.cli.cluster import Context, Kubeconfig, Namespace, connect
-from kubefit.cli.documents import Output, print_documents
+from kubefit.cli.documents import Format, print_documents
 
 _COLUMNS = ["NAME", "STATE", "READY", "EPOCH", "PROGRESS", "LOSS", "RESTARTS", "AGE"]
 
@@ -16,7 +16,7 @@ def list_jobs(
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
     ] = False,
-    output: Annotated[Output | None, typer.Option("--output", "-o", help="Other format.")] = None,
+    output: Format = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,

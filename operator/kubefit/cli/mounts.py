@@ -19,7 +19,7 @@ MountOption = Annotated[
         help="Folder in place of the volume NAME of spec.volumes; may be given several times.",
     ),
 ]
-_PLACES = ("recipe", "script")
+_PLACES = ("recipe", "script", "initialWeights")
 """Parts of a specification that name files of the workers."""
 
 
@@ -53,16 +53,16 @@ def absent(job: TrainingJob) -> Volume | None:
 
 
 def names(job: TrainingJob, folder: str) -> bool:
-    """Whether a recipe or a script names a path in that folder, or the folder itself."""
+    """Whether a file that the job reads is named by a path in that folder, or the folder is."""
     found: list[str] = []
 
     def look(text: str) -> str:
         found.append(text)
         return text
 
+    spec = job.spec.model_dump(mode="json", by_alias=True)
     for place in _PLACES:
-        part = getattr(job.spec, place)
-        _each_text(part.model_dump(mode="json") if part is not None else {}, look)
+        _each_text(spec[place], look)
     return any(below(text, folder) for text in found)
 
 

@@ -87,7 +87,7 @@ def of_job(job: TrainingJob) -> Snapshot:
     words = [str(status.phase or "Pending")]
     if status.summary.ready:
         words.append(f"{status.summary.ready} ready")
-    reason = _why_not_running(job)
+    reason = why_not_running(job)
     phase = " ".join(words) + (f": {reason}" if reason else "")
     progress = status.progress
     if progress is None:
@@ -103,8 +103,8 @@ def of_job(job: TrainingJob) -> Snapshot:
     )
 
 
-def _why_not_running(job: TrainingJob) -> str:
-    """The message of the first condition that keeps the job from running."""
+def why_not_running(job: TrainingJob) -> str:
+    """The message of the first condition that keeps the job from running; empty without one."""
     if job.status.phase in (Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED):
         return ""
     unmet = {

@@ -20,7 +20,9 @@ from kubefit.cli.output import Show
 from kubefit.cli.progress import Rate, of_workers
 from kubefit.cli.screen import Screen
 from kubefit.cli.validate import RuntimeOption, check, summary
+from kubefit.client.errors import JobRunsError
 from kubefit.client.local import LocalResult, LocalRunError, run_local
+from kubefit.client.local_record import LocalRecord
 
 
 def run(
@@ -40,17 +42,22 @@ def run(
         Path, typer.Option(help="Folder in place of the job's volume; paths are relative to it.")
     ] = Path(),
     mount: MountOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew, whatever checkpoints there are.")
+    ] = False,
     logs: Annotated[
         Show | None,
         typer.Option(help="Whose output to show; by default a program's chief, of a recipe none."),
     ] = None,
 ) -> None:
     """Train on this machine: N processes in lockstep, no cluster."""
-    job = manifest.load(file, workers=workers, name=name, runtime=runtime, args=args or [])
+    job = manifest.load(
+        file, workers=workers, name=name, runtime=runtime, args=args or [], fresh=fresh
+    )
     job = mounts.mounted(file, job, mount or ())
     _check_volumes(file, job)
     fetching.fetch(file, job, volume=volume)
-    check(file, job, volume=volume)
+    check(file, job, volume=volume, runs_dir=runs_dir)
     screen.note(f"{job.metadata.name}: {summary(job)} on this machine")
     result = _train(job, volume=volume, runs_dir=runs_dir, show=logs or _default(job))
     if result.phase is not Phase.SUCCEEDED:
@@ -77,13 +84,17 @@ def _train(job: TrainingJob, *, volume: Path, runs_dir: Path, show: Show) -> Loc
     with screen.open_screen() as view:
         watcher = _Watcher(view, show=show)
         try:
-            result = run_local(
-                job,
-                volume_dir=volume,
-                runs_dir=runs_dir,
-                on_status=watcher.on_status,
-                on_line=watcher.on_line,
-            )
+            with LocalRecord(runs_dir.absolute() / job.metadata.name).hold():
+                result = run_local(
+                    job,
+                    volume_dir=volume,
+                    runs_dir=runs_dir,
+                    on_status=watcher.on_status,
+                    on_line=watcher.on_line,
+                )
+        except JobRunsError as error:
+            hint = "wait for its end, or give this one another name with --name"
+            raise CommandError(*error.sentences, hint=hint) from error
         except LocalRunError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as error:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.cli import manifest, screen
 from kubefit.cli.cluster import Context, Kubeconfig, Namespace, connect
 from kubefit.cli.errors import CommandError
 from kubefit.cli.validate import check, summary
 from kubefit.cli.watch import watch_job
-from kubefit.client.following import FINISHED
+from kubefit.client.manifest import parse, read_document
+from kubefit.client.submitting import apply
 
 
 class DryRun(StrEnum):
@@ -34,7 +34,7 @@ def submit(
 ) -> None:
     """Create or change a TrainingJob on a cluster."""
     document = _document(file)
-    job = manifest.parse(file, document)
+    job = parse(file, document)
     check(file, job, volume=None)
     if dry_run is DryRun.CLIENT:
         screen.out(f"trainingjob {job.metadata.name} is valid ({summary(job)}); nothing was sent")
@@ -42,8 +42,7 @@ def submit(
     asked = namespace or document["metadata"].get("namespace")
     cluster = connect(asked, context, kubeconfig)
     _check_namespace(file, document, namespace)
-    applied = cluster.apply(document, dry_run=dry_run is DryRun.SERVER)
-    _check_not_over(applied)
+    applied = apply(cluster, document, dry_run=dry_run is DryRun.SERVER)
     done = "was accepted by the API server; nothing was stored" if dry_run else "submitted"
     screen.out(f"trainingjob {applied.metadata.name} in namespace {cluster.namespace} {done}")
     if watch and not dry_run:
@@ -56,19 +55,10 @@ def _document(file: Path) -> dict[str, Any]:
             f"{file}: a cluster needs a manifest, not a program",
             hint="put it into spec.script.inline of a TrainingJob, see docs/how-to/script.md",
         )
-    document = manifest.read_document(file)
-    manifest.parse(file, document)
+    document = read_document(file)
+    parse(file, document)
     found: dict[str, Any] = document
     return found
-
-
-def _check_not_over(job: TrainingJob) -> None:
-    name, phase = job.metadata.name, job.status.phase
-    if phase in FINISHED:
-        raise CommandError(
-            f"trainingjob {name} is over ({phase}) and does not run again",
-            hint=f"kubefit delete {name}, or give the manifest another metadata.name",
-        )
 
 
 def _check_namespace(file: Path, document: dict[str, Any], namespace: str | None) -> None:

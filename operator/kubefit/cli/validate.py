@@ -32,8 +32,12 @@ def validate(
         screen.out(left_out)
 
 
-def check(file: Path, job: TrainingJob, *, volume: Path | None) -> str:
-    """Checks script and data; returns what was left out.
+def check(
+    file: Path, job: TrainingJob, *, volume: Path | None, runs_dir: Path | None = None
+) -> str:
+    """Checks script, data and weights; returns what was left out.
+
+    Jobs have their folders in `runs_dir`, else on the volume as on a cluster.
 
     Raises:
         CommandError: on the first fault.
@@ -41,7 +45,7 @@ def check(file: Path, job: TrainingJob, *, volume: Path | None) -> str:
     """
     if volume is not None and not volume.is_dir():
         raise CommandError(f"--volume: {volume} is not a folder")
-    checked = checks.check(job, volume=volume)
+    checked = checks.check(job, volume=volume, runs_dir=runs_dir)
     if checked.faults:
         raise CommandError(*(f"{file}: {fault}" for fault in checked.faults))
     return checked.left_out

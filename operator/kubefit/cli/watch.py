@@ -80,11 +80,10 @@ def print_success(job: TrainingJob) -> None:
 def print_failure(job: TrainingJob) -> None:
     """The first cause, and where to read more."""
     failure, name = job.status.failure, job.metadata.name
-    where = f" ({failure.pod})" if failure and failure.pod else ""
     message = failure.message if failure else _failed_message(job)
     rank = f" --rank {failure.rank}" if failure and failure.rank is not None else ""
     screen.print_error(
-        f"{name} failed{where}: {message}",
+        f"{name} failed: {message}",
         hint=f"kubefit logs {name} -n {job.metadata.namespace}{rank}",
     )
 

@@ -8,11 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import TrainingJob
-from kubefit.client.kubernetes import Cluster, WorkerPod
-from kubefit.client.refusals import ClusterError, JobNotFoundError, UnreachableError
+from kubefit.client.kubernetes import Cluster
+from kubefit.client.pods import WorkerPod
+from kubefit.client.refusals import (
+    ClusterError,
+    JobNotFoundError,
+    NoOutputError,
+    UnreachableError,
+)
 
 FINISHED = (Phase.SUCCEEDED, Phase.FAILED)
 _POLL_SECONDS = 1.0
@@ -75,6 +82,25 @@ class _Streams:
                 return
 
 
+def written_logs(
+    cluster: Cluster, job: TrainingJob, *, rank: int | None
+) -> Iterator[tuple[int, str]]:
+    """Lines that the pods of a job have written so far, with their ranks, one pod after the other.
+
+    Raises:
+        NoOutputError: no pod of that rank has a log.
+        ClusterError: a log cannot be read.
+
+    """
+    pods = [pod for pod in cluster.pods(job.metadata.name) if rank in (None, pod.rank)]
+    readable = [pod for pod in pods if pod.started or pod.restarts]
+    if not readable:
+        raise NoOutputError(f"{job.metadata.name} has no pods with output")
+    for pod in readable:
+        for _, line in cluster.log(pod, follow=False):
+            yield pod.rank, line
+
+
 def follow_logs(
     cluster: Cluster,
     name: str,
@@ -106,7 +132,14 @@ def follow_logs(
             return
 
 
-def poll_job(cluster: Cluster, name: str, *, seconds: float = 0.0) -> Iterator[TrainingJob]:
+class HasJobs(Protocol):
+    """Whatever can tell how a job is."""
+
+    def job(self, name: str) -> TrainingJob:
+        """The job of that name."""
+
+
+def poll_job(jobs: HasJobs, name: str, *, seconds: float = 0.0) -> Iterator[TrainingJob]:
     """The job, every so many seconds, until it is gone; short absences of the server are borne.
 
     Raises:
@@ -117,7 +150,7 @@ def poll_job(cluster: Cluster, name: str, *, seconds: float = 0.0) -> Iterator[T
     seen_at: float | None = None
     while True:
         try:
-            job = cluster.job(name)
+            job = jobs.job(name)
         except JobNotFoundError:
             if seen_at is None:
                 raise

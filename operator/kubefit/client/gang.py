@@ -4,9 +4,11 @@ Each agent leads a session of its own, so that a terminal's Ctrl-C reaches the l
 holds the end of a pipe that closes when the launcher dies, however it dies.
 """
 
+import contextlib
 import http.client
 import os
 import queue
+import random
 import secrets
 import signal
 import socket
@@ -26,19 +28,36 @@ from kubefit.client.causes import last_status, outcome_of
 HOST = "127.0.0.1"
 GRACE_SECONDS = 30.0
 """More than an agent gives its trainer."""
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_PORT, _END_OF_PORTS = 10_000, 32_768
 _FOREIGN = ("KUBEFIT_", "JOB_COMPLETION_INDEX", "TF_CONFIG", "KERAS_DISTRIBUTION_")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; all different."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports that nobody listens on; all different.
+
+    Outside of those that connections get by themselves: an agent that is started anew has to find
+    its port free.
+    """
+    candidates = range(_FIRST_PORT, _end_of_ports())
+    found: list[int] = []
+    for port in random.sample(candidates, len(candidates)):
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                one.bind((HOST, port))
+                found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"no {count} free ports from {candidates.start} to {candidates.stop} on {HOST}")
+
+
+def _end_of_ports() -> int:
     try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+        first_of_connections = int(_EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError):
+        return _END_OF_PORTS
+    return first_of_connections if first_of_connections > 2 * _FIRST_PORT else _END_OF_PORTS
 
 
 class Gang:

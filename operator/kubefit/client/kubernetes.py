@@ -4,10 +4,11 @@ One request a method; waiting, following and printing are others' business. The 
 is imported when a `Cluster` is made, not before.
 """
 
+import contextlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +27,14 @@ from kubefit.api.names import (
     VERSION,
 )
 from kubefit.api.v1alpha1 import TrainingJob
-from kubefit.client.refusals import ClusterError, UnreachableError, refusal
+from kubefit.client.pods import Warned, WorkerPod, warned, worker_pod
+from kubefit.client.refusals import ClusterError, NotFoundError, UnreachableError, refusal
 
 _MANAGER = "kubefit-cli"
-_INDEX = "batch.kubernetes.io/job-completion-index"
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 30.0
 _APPLY = "application/apply-patch+yaml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerPod:
-    """A pod of a worker, as far as its logs need it."""
-
-    name: str
-    uid: str
-    rank: int
-    restarts: int
-    """Restarts of the container within this pod."""
-    started: bool
-    """Its container runs or has ended, so that it has a log."""
-    ended: bool
-    created: str
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_MERGE = "application/merge-patch+json"
 
 
 class Cluster:
@@ -61,6 +49,9 @@ class Cluster:
     ) -> None:
         """Reads the kubeconfig; `namespace` is by default that of the context.
 
+        In a pod without a kubeconfig, such as a notebook's, the rights of its service account are
+        used, and its namespace is the default.
+
         Raises:
             ClusterError: the kubeconfig cannot be used.
 
@@ -73,12 +64,17 @@ class Cluster:
         try:
             config.load_kube_config(file, context, client_configuration=settings)
             contexts, current = config.list_kube_config_contexts(file)
+            chosen = next((c for c in contexts if c["name"] == context), current)
+            own = chosen["context"].get("namespace")
         except (config.ConfigException, OSError) as error:
-            raise ClusterError(f"the kubeconfig cannot be used: {error}") from error
+            asked = file or context or os.environ.get("KUBECONFIG")
+            if asked or not _POD_NAMESPACE.exists():
+                raise ClusterError(f"the kubeconfig cannot be used: {error}") from error
+            config.load_incluster_config(client_configuration=settings)
+            own = _POD_NAMESPACE.read_text().strip()
         self._api = client.ApiClient(settings)
         self.server: str = settings.host
-        chosen = next((c for c in contexts if c["name"] == context), current)
-        self.namespace: str = namespace or chosen["context"].get("namespace") or "default"
+        self.namespace: str = namespace or own or "default"
 
     def apply(self, document: dict[str, Any], *, dry_run: bool = False) -> TrainingJob:
         """Creates or changes a TrainingJob by server-side apply.
@@ -109,11 +105,30 @@ class Cluster:
         """The TrainingJob as the API server gives it."""
         return self._json("GET", self._path(name))
 
-    def documents(self, *, all_namespaces: bool = False) -> list[dict[str, Any]]:
-        """All TrainingJobs of the namespace, or of all."""
+    def documents(
+        self, *, all_namespaces: bool = False, labels: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """All TrainingJobs of the namespace, or of all, that have these labels."""
         path = f"/apis/{GROUP}/{VERSION}/{PLURAL}" if all_namespaces else self._path()
-        found: list[dict[str, Any]] = self._json("GET", path)["items"]
+        chosen = ",".join(f"{name}={value}" for name, value in (labels or {}).items())
+        query = {"labelSelector": chosen} if chosen else {}
+        found: list[dict[str, Any]] = self._json("GET", path, query=query)["items"]
         return found
+
+    def jobs(self, labels: Mapping[str, str]) -> list[TrainingJob]:
+        """The TrainingJobs of the namespace that have these labels."""
+        return [_job(document) for document in self.documents(labels=labels)]
+
+    def merge(self, name: str, change: dict[str, Any]) -> TrainingJob:
+        """Changes fields of a TrainingJob and leaves all others as they are.
+
+        Raises:
+            JobNotFoundError: there is none of that name.
+            ClusterError: it cannot be changed.
+
+        """
+        query = {"fieldManager": _MANAGER, "fieldValidation": "Strict"}
+        return _job(self._json("PATCH", self._path(name), query=query, body=change, kind=_MERGE))
 
     def delete(self, name: str) -> None:
         """Deletes the TrainingJob; what it owns goes with it."""
@@ -124,7 +139,46 @@ class Cluster:
         selector = f"{LABEL_JOB}={name},{LABEL_ROLE}={ROLE_WORKER}"
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         items = self._json("GET", path, query={"labelSelector": selector})["items"]
-        return sorted((_pod(item) for item in items), key=lambda pod: (pod.rank, pod.created))
+        return sorted((worker_pod(item) for item in items), key=lambda pod: (pod.rank, pod.created))
+
+    def warnings(self) -> list[Warned]:
+        """Warnings about objects of the namespace, the newest last; they are kept for an hour."""
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        items = self._json("GET", path, query={"fieldSelector": "type=Warning"})["items"]
+        return sorted((warned(item) for item in items), key=lambda one: one.time)
+
+    def read(self, path: str, **query: str) -> dict[str, Any]:
+        """Whatever lies at that path of the API server.
+
+        Raises:
+            NotFoundError: nothing does.
+            ForbiddenError: it may not be looked at.
+            ClusterError: the cluster cannot be asked.
+
+        """
+        return self._json("GET", path, query=query)
+
+    def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Makes an object below that path; what was stored."""
+        return self._json("POST", path, body=body)
+
+    def remove(self, path: str, **query: str) -> None:
+        """Deletes what lies at that path; nothing happens where nothing does."""
+        with contextlib.suppress(NotFoundError):
+            self._json("DELETE", path, query=query)
+
+    def may(self, verb: str, resource: str, *, group: str = "") -> bool:
+        """Whether the user may do that in the namespace; `pods/log` names a subresource."""
+        name, _, subresource = resource.partition("/")
+        attributes = {"namespace": self.namespace, "verb": verb, "group": group, "resource": name}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {**attributes, "subresource": subresource}},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = self._json("POST", path, body=review)
+        return bool(answer.get("status", {}).get("allowed"))
 
     def log(self, pod: WorkerPod, *, follow: bool, since: str = "") -> Iterator[tuple[str, str]]:
         """Lines of the trainer container with their time stamps, those after `since`.
@@ -151,6 +205,23 @@ class Cluster:
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(f"the log of pod {pod.name} broke off: {error}") from error
 
+    def output(self, pod: str, container: str) -> Iterator[str]:
+        """Lines of any container, followed to its end.
+
+        Raises:
+            ClusterError: they cannot be read, or break off.
+
+        """
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log"
+        query = {"container": container, "follow": "true"}
+        response = self._request("GET", path, query=query, read_seconds=None)
+        try:
+            with closing(response):
+                for line in response:
+                    yield line.decode(errors="replace").rstrip("\n")
+        except urllib3.exceptions.HTTPError as error:
+            raise UnreachableError(f"the log of pod {pod} broke off: {error}") from error
+
     def _path(self, name: str = "") -> str:
         base = f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{PLURAL}"
         return f"{base}/{name}" if name else base
@@ -174,7 +245,7 @@ class Cluster:
         path: str,
         *,
         query: dict[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | dict[str, Any] | None = None,
         kind: str = "application/json",
         read_seconds: float | None = _READ_SECONDS,
     ) -> urllib3.BaseHTTPResponse:
@@ -209,23 +280,6 @@ def _job(document: dict[str, Any]) -> TrainingJob:
             f"the cluster's TrainingJob is not of this version: {explain(error)[0]}",
             hint="install the same version of KubeFit here and on the cluster",
         ) from error
-
-
-def _pod(item: dict[str, Any]) -> WorkerPod:
-    metadata, status = item["metadata"], item.get("status", {})
-    labels = {**metadata.get("annotations", {}), **metadata.get("labels", {})}
-    containers = status.get("containerStatuses", [])
-    own: dict[str, Any] = next((found for found in containers if found["name"] == CONTAINER), {})
-    state = own.get("state", {})
-    return WorkerPod(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        rank=int(labels.get(_INDEX, 0)),
-        restarts=int(own.get("restartCount", 0)),
-        started="running" in state or "terminated" in state,
-        ended="terminated" in state,
-        created=metadata["creationTimestamp"],
-    )
 
 
 def _comparable(stamp: str) -> str:

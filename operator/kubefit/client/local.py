@@ -34,6 +34,7 @@ from kubefit.api.contract import (
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import Runtime, TrainingJob
 from kubefit.client.causes import cause_of, chief_of, first_cause
+from kubefit.client.errors import ClientError
 from kubefit.client.gang import GRACE_SECONDS, HOST, Gang, free_ports
 
 _POLL_SECONDS = 0.3
@@ -46,8 +47,16 @@ OnStatus = Callable[[list[WorkerStatus]], None]
 OnLine = Callable[[int, str], None]
 
 
-class LocalRunError(Exception):
+class LocalRunError(ClientError):
     """A run that cannot start on this machine; one sentence with what to do."""
+
+
+def unwritable(error: OSError) -> LocalRunError:
+    """What is said when the folder of a job cannot be written."""
+    return LocalRunError(
+        f"{error.filename or 'the folder of the job'} cannot be written: {error.strerror};"
+        " --runs-dir names another folder, runs_dir in a program"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,8 @@ class LocalResult:
     evaluation: dict[str, float]
     skipped_images: int
     """Images that cannot be read and so were left out."""
+    warnings: list[str]
+    """What went wrong after training without ending the job."""
     seconds: float
     """Wall time of all attempts."""
     restarts: int
@@ -82,6 +93,7 @@ class _Run:
     files: JobFiles
     on_status: OnStatus
     on_line: OnLine
+    stop: threading.Event
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.monotonic)
 
@@ -93,12 +105,14 @@ def run_local(
     runs_dir: Path,
     on_status: OnStatus,
     on_line: OnLine = lambda rank, line: None,
+    stop: threading.Event | None = None,
 ) -> LocalResult:
     """Trains on `spec.workers` local processes; results go to `runs_dir/<name>/`.
 
     Relative paths of the job are below `volume_dir`. `on_status` gets the statuses of the workers
     several times a second, and once more when all have ended; `on_line` each line of output with
-    its rank. Both are called from the calling thread.
+    its rank. Both are called from the calling thread. Once `stop` is set, all processes are ended
+    as on SIGINT, and the run has failed as Preempted.
 
     Raises:
         LocalRunError: this machine lacks what the trainer needs.
@@ -106,7 +120,7 @@ def run_local(
         SystemExit: on SIGTERM, likewise.
 
     """
-    _check_trainer(job)
+    check_trainer(job)
     root = (runs_dir / job.metadata.name).absolute()
     run = _Run(
         job=job,
@@ -114,8 +128,12 @@ def run_local(
         files=JobFiles(PurePosixPath(root)),
         on_status=on_status,
         on_line=on_line,
+        stop=stop or threading.Event(),
     )
-    first = _prepare(root)
+    try:
+        first = _prepare(root)
+    except OSError as error:
+        raise unwritable(error) from error
     with _sigterm_as_exit():
         return _train(run, first=first)
 
@@ -131,9 +149,15 @@ def _train(run: _Run, *, first: int) -> LocalResult:
             run.on_status(gang.statuses())
         _drain(run, gang)
         # Those that were stopped because another had failed are no cause of anything.
+        stopped = run.stop.is_set()
         ended = [
-            o for o in outcomes if o.rank in by_themselves or o.exit_code != ExitCode.PREEMPTED
+            outcome
+            for outcome in outcomes
+            if outcome.rank in by_themselves
+            or not (stopped or outcome.exit_code == ExitCode.PREEMPTED)
         ]
+        if stopped and len(ended) < run.job.spec.workers and not first_cause(ended):
+            ended = [_interrupted()]
         return _finish(run, ended, first=first, last=gang.attempt)
     except (KeyboardInterrupt, SystemExit):
         _finish(run, [_interrupted()], first=first, last=first)
@@ -149,8 +173,9 @@ def _watch(run: _Run, gang: Gang) -> None:
     """
     restarts, over_at = 0, math.inf
     ended_at: dict[int, float] = {}
-    while len(ended := gang.ended()) < run.job.spec.workers or any(
-        not _is_final(outcome) for outcome in ended
+    while not run.stop.is_set() and (
+        len(ended := gang.ended()) < run.job.spec.workers
+        or any(not _is_final(outcome) for outcome in ended)
     ):
         now = time.monotonic()
         if any(_is_final(o) and o.exit_code != ExitCode.SUCCESS for o in ended):
@@ -209,6 +234,9 @@ def _config(run: _Run) -> RunConfig:
         stall_seconds=spec.run_policy.stall_seconds,
         warm_spare=spec.run_policy.warm_spare,
         grace_seconds=GRACE_SECONDS,
+        initial_weights=spec.initial_weights,
+        histograms=spec.tensorboard.histograms,
+        profile=spec.tensorboard.profile,
         recipe=spec.recipe,
         script=spec.script,
     )
@@ -226,6 +254,7 @@ def _finish(run: _Run, outcomes: list[Outcome], *, first: int, last: int) -> Loc
         metrics=report.metrics if report else {},
         evaluation=report.evaluation if report else {},
         skipped_images=report.skipped_images if report else 0,
+        warnings=report.warnings if report else [],
         versions=report.versions if report else {},
     )
     result = result.model_copy(
@@ -243,6 +272,7 @@ def _finish(run: _Run, outcomes: list[Outcome], *, first: int, last: int) -> Loc
         metrics=result.metrics,
         evaluation=result.evaluation,
         skipped_images=result.skipped_images,
+        warnings=result.warnings,
         seconds=result.seconds,
         restarts=attempt - first,
         versions=result.versions,
@@ -284,12 +314,12 @@ def _prepare(root: Path) -> int:
     """Makes the directory of the job, forgets the result before; returns the next attempt."""
     logs = root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    _forget(root)
+    forget_result(root)
     numbers = [entry.name.removeprefix("attempt-") for entry in logs.glob("attempt-*")]
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def _forget(root: Path) -> None:
+def forget_result(root: Path) -> None:
     """Removes the result of the run before, and the checkpoints if it has succeeded."""
     file = root / "result.json"
     before = _result_in(file)
@@ -298,7 +328,13 @@ def _forget(root: Path) -> None:
     file.unlink(missing_ok=True)
 
 
-def _check_trainer(job: TrainingJob) -> None:
+def check_trainer(job: TrainingJob) -> None:
+    """Looks whether this machine has what the job trains with.
+
+    Raises:
+        LocalRunError: it lacks something.
+
+    """
     script = job.spec.script
     if script and script.runtime is Runtime.TF_KERAS and not importlib.util.find_spec("tf_keras"):
         raise LocalRunError(

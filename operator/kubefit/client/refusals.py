@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from kubefit.api.names import APPLY_TYPED_FAULT, PLURAL
+from kubefit.client.errors import ClientError
 
 _VALUE = r'"(?:[^"\\]|\\.)*"|[-+.\de]+|true|false|null|\{.*?\}|\[.*?\]'
 _INVALID = re.compile(
@@ -21,21 +22,28 @@ _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')
 _DUPLICATE_FIELD = re.compile(r'duplicate field "([^"]+)"')
 
 
-class ClusterError(Exception):
+class ClusterError(ClientError):
     """The cluster cannot do what was asked."""
-
-    def __init__(self, *sentences: str, hint: str = "") -> None:
-        super().__init__("\n".join(sentences))
-        self.sentences = sentences
-        self.hint = hint
 
 
 class UnreachableError(ClusterError):
     """The API server does not answer; it may later."""
 
 
-class JobNotFoundError(ClusterError):
+class ForbiddenError(ClusterError):
+    """Whoever asks has no right to that."""
+
+
+class NotFoundError(ClusterError):
+    """What was asked for is not there."""
+
+
+class JobNotFoundError(NotFoundError):
     """There is no job of that name."""
+
+
+class NoOutputError(ClusterError):
+    """None of a job's pods has written anything, or none is left."""
 
 
 class RefusedError(ClusterError):
@@ -55,7 +63,7 @@ def refusal(code: int, body: bytes, *, path: str, namespace: str) -> ClusterErro
     if code == 404:
         return _not_found(status, path=path, namespace=namespace, message=message)
     if code in (401, 403):
-        return ClusterError(
+        return (ForbiddenError if code == 403 else ClusterError)(
             f"the API server does not allow it: {message}",
             hint="ask who runs the cluster for the role edit in this namespace",
         )
@@ -103,8 +111,8 @@ def _not_found(status: dict[str, Any], *, path: str, namespace: str, message: st
             hint="kubefit list -A shows the jobs of all namespaces",
         )
     if f"/{PLURAL}" in path and not name:
-        return ClusterError(
+        return NotFoundError(
             "this cluster does not know TrainingJobs",
             hint="install KubeFit with its chart, see docs/quickstart.md",
         )
-    return ClusterError(message)
+    return NotFoundError(message)

@@ -1,19 +1,27 @@
 """`python -m kubefit.controller`: the operator."""
 
 import asyncio
+import dataclasses
+import itertools
 import logging
 import os
+import signal
+import socket
 import sys
+import uuid
+from contextlib import AsyncExitStack
 from typing import Any
 
 import kopf
 from kopf._core.engines.peering import Identity
 from kubernetes.aio.config import ConfigException
 
-from kubefit.api.names import API_VERSION, LABEL_JOB, PLURAL
-from kubefit.controller.api import Api, ApiError, UnreachableError
+from kubefit.controller import definition, following, logs
+from kubefit.controller.api import Api
+from kubefit.controller.backoff import delay
 from kubefit.controller.chief import Chiefs
-from kubefit.controller.handlers import register
+from kubefit.controller.connection import ApiError, Connection
+from kubefit.controller.leader import Elector
 from kubefit.controller.metrics import Metrics
 from kubefit.controller.reconcile import Reconciler
 from kubefit.controller.settings import Settings, read_settings
@@ -21,23 +29,94 @@ from kubefit.controller.view import View
 from kubefit.controller.web import serve
 from kubefit.controller.worklist import Worklist
 
-_SERVER_TIMEOUT = 120
-"""Seconds after which a watch is renewed, so that one that went silent does not last."""
+_LOG = logging.getLogger("kubefit")
+_LOGIN_AT_MOST_SECONDS = 10.0
 
 
 def main() -> None:
-    """Runs the operator until it is told to stop."""
+    """Runs the operator until it is told to stop, or must not act any more."""
     try:
         settings = read_settings(os.environ)
     except ValueError as error:
         sys.exit(f"kubefit: {error}")
-    _configure_logging(settings.log_level)
-    trouble = asyncio.run(_trouble())
-    if trouble:
-        sys.exit(f"kubefit: {trouble}")
-    kopf.run(
-        registry=_registry(settings),
-        settings=_kopf_settings(),
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_operate(settings))
+    except ConfigException as error:
+        sys.exit(f"kubefit: no Kubernetes API server is configured: {error}")
+    except ApiError as error:
+        sys.exit(f"kubefit: the API server refuses the operator ({error.code}): {error}")
+    except LookupError as error:
+        sys.exit(f"kubefit: {error}")
+
+
+async def _operate(settings: Settings) -> None:
+    """Stands by until this operator is elected, then acts."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    async with AsyncExitStack() as parts:
+        connection = await Connection.open(metrics.count_request)
+        parts.push_async_callback(connection.close)
+        api = Api(connection)
+        elector = Elector(
+            api,
+            namespace=settings.lease_namespace,
+            lease=settings.lease_name,
+            name=f"{socket.gethostname()}_{uuid.uuid4()}",
+            lost=_end,
+        )
+        api.leads = elector.leads
+        metrics.leader.set_function(elector.leads)
+        web = await serve(metrics.registry, settings.port, lambda: elector.seen)
+        parts.push_async_callback(web.cleanup)
+        parts.push_async_callback(elector.resign)
+        election = asyncio.create_task(_stand(api, elector))
+        events = [asyncio.create_task(event.wait()) for event in (stop, elector.elected)]
+        await asyncio.wait([election, *events], return_when=asyncio.FIRST_COMPLETED)
+        if election.done():
+            await election
+        elif not stop.is_set():
+            await _act(settings, api, metrics, parts)
+
+
+async def _stand(api: Api, elector: Elector) -> None:
+    """Takes part in the election, in a cluster that knows TrainingJobs as this operator does."""
+    await definition.known(api)
+    await elector.run()
+
+
+async def _act(settings: Settings, api: Api, metrics: Metrics, parts: AsyncExitStack) -> None:
+    """Looks after TrainingJobs until told to stop; then ends `parts` in reverse order."""
+    registry, view, chiefs = kopf.OperatorRegistry(), View(), Chiefs()
+    parts.push_async_callback(chiefs.close)
+    reconciler = Reconciler(
+        api=api, chiefs=chiefs, view=view, metrics=metrics, defaults=settings.defaults
+    )
+    worklist = Worklist(reconciler.work)
+    parts.push_async_callback(worklist.close)
+    await following.read(api, view, settings.namespaces)
+    following.register(registry, view=view, metrics=metrics, worklist=worklist)
+
+    logins = itertools.count()
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        """Also after an answer of 401, as a server that starts may give: kopf takes none twice."""
+        number = next(logins)
+        if number:
+            await asyncio.sleep(delay(number, at_most=_LOGIN_AT_MOST_SECONDS))
+        found = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        return found and dataclasses.replace(found, priority=number)
+
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        await parts.aclose()
+
+    await kopf.operator(
+        registry=registry,
+        settings=following.settings(),
         standalone=True,
         identity=Identity("kubefit"),
         clusterwide=not settings.namespaces,
@@ -45,78 +124,10 @@ def main() -> None:
     )
 
 
-async def _trouble() -> str:
-    """Why there is nothing to do here; empty when all is well."""
-    metrics = Metrics()
-    try:
-        api = await Api.connect(metrics.count_request)
-    except ConfigException as error:
-        return f"no Kubernetes API server is configured: {error}"
-    try:
-        if not await api.serves(API_VERSION, PLURAL):
-            return f"the cluster does not know {PLURAL}.{API_VERSION}: install KubeFit's CRD"
-    except ApiError as error:
-        return f"the API server refuses the operator ({error.code}): {error}"
-    except UnreachableError as error:
-        return f"the API server does not answer: {error}"
-    finally:
-        await api.close()
-    return ""
-
-
-def _registry(settings: Settings) -> kopf.OperatorRegistry:
-    registry = kopf.OperatorRegistry()
-    metrics, view = Metrics(), View()
-    parts: dict[str, Any] = {}
-
-    async def work(key: tuple[str, str]) -> float | None:
-        reconciler: Reconciler = parts["reconciler"]
-        return await reconciler.work(key)
-
-    worklist = Worklist(work)
-
-    @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
-
-    @kopf.on.startup(registry=registry)
-    async def start(**_: Any) -> None:
-        parts["api"] = await Api.connect(metrics.count_request)
-        parts["chiefs"] = Chiefs()
-        parts["web"] = await serve(metrics.registry, settings.port)
-        parts["reconciler"] = Reconciler(
-            api=parts["api"],
-            chiefs=parts["chiefs"],
-            view=view,
-            metrics=metrics,
-            defaults=settings.defaults,
-        )
-
-    @kopf.on.cleanup(registry=registry)
-    async def stop(**_: Any) -> None:
-        await worklist.close()
-        await parts["web"].cleanup()
-        await parts["chiefs"].close()
-        await parts["api"].close()
-
-    register(registry, view=view, metrics=metrics, worklist=worklist)
-    return registry
-
-
-def _kopf_settings() -> kopf.OperatorSettings:
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.scanning.disabled = True
-    settings.watching.server_timeout = _SERVER_TIMEOUT
-    for group, version, plural in (("", "v1", "pods"), ("batch", "v1", "jobs")):
-        settings.watching.label_selectors[group, version, plural] = LABEL_JOB
-    settings.watching.client_timeout = _SERVER_TIMEOUT + 30
-    return settings
-
-
-def _configure_logging(level: str) -> None:
-    kopf.configure(log_format=kopf.LogFormat.JSON, quiet=True)
-    logging.getLogger("kubefit").setLevel(level.upper())
+def _end(reason: str) -> None:
+    """Ends the process without another step: the kubelet starts it again, to stand by."""
+    _LOG.error("%s: this operator ends", reason)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,9 @@
 """The operator's own metrics."""
 
-from collections import Counter as Tally
-from collections.abc import Iterable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from kubefit.api.names import Phase
 from kubefit.api.version import __version__
-from kubefit.controller.worklist import Key
+from kubefit.controller.job_series import JobSeries
 
 
 class Metrics:
@@ -43,27 +37,13 @@ class Metrics:
             "When a watch last brought something.",
             registry=self.registry,
         )
+        self.leader = Gauge(
+            "kubefit_leader", "1 while this operator leads, else 0.", registry=self.registry
+        )
         Info("kubefit_build", "Version.", registry=self.registry).info({"version": __version__})
-        self.phases: dict[Key, Phase] = {}
-        """Phase of each TrainingJob there is."""
-        self.registry.register(_Jobs(self.phases))
+        self.jobs = JobSeries()
+        self.registry.register(self.jobs)
 
     def count_request(self, verb: str, resource: str, code: int) -> None:
         """Counts one request to the Kubernetes API."""
         self.requests.labels(verb, resource, str(code)).inc()
-
-
-class _Jobs(Collector):
-    """Number of TrainingJobs by namespace and phase."""
-
-    def __init__(self, phases: dict[Key, Phase]) -> None:
-        self._phases = phases
-
-    def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(
-            "kubefit_jobs", "TrainingJobs there are.", labels=["namespace", "phase"]
-        )
-        tally = Tally((key[0], phase.value) for key, phase in self._phases.items())
-        for labels, number in sorted(tally.items()):
-            family.add_metric(labels, number)
-        yield family

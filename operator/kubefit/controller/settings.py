@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kubefit.api.errors import explain
+from kubefit.api.log_lines import LogFormat
+from kubefit.api.names import GangScheduler
 from kubefit.core.observed import Defaults
 
 _PREFIX = "KUBEFIT_"
@@ -20,11 +22,24 @@ class Settings(BaseModel):
     """Image of workers whose job names none, and of TensorBoard."""
     trainer_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()
+    network_policies: bool = True
+    """Whether each job has a NetworkPolicy."""
+    gang_scheduler: GangScheduler | None = None
+    """Who heeds the PodGroups of jobs with `spec.scheduling.gang`."""
+    gang_scheduler_name: str = ""
+    """`schedulerName` of their pods; the usual one when empty."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; all when empty."""
+    lease_namespace: Annotated[str, Field(min_length=1)]
+    """Where the Lease lies whose holder acts: the operator's own namespace."""
+    lease_name: Annotated[str, Field(min_length=1)] = "kubefit"
     port: Annotated[int, Field(ge=1, le=65535)] = 9090
-    """Of `/metrics` and `/healthz`."""
+    """Of `/metrics`, `/healthz` and `/readyz`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = LogFormat.TEXT
+    """Of the operator's own log."""
+    worker_log_format: LogFormat = LogFormat.TEXT
+    """Of the logs of workers."""
 
     @property
     def defaults(self) -> Defaults:
@@ -33,6 +48,10 @@ class Settings(BaseModel):
             image=self.trainer_image,
             image_pull_policy=self.trainer_pull_policy,
             image_pull_secrets=self.image_pull_secrets,
+            log_format=self.worker_log_format,
+            network_policies=self.network_policies,
+            gang_scheduler=self.gang_scheduler,
+            gang_scheduler_name=self.gang_scheduler_name,
         )
 
 

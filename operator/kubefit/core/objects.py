@@ -90,6 +90,28 @@ def service(job: TrainingJob) -> Object:
     }
 
 
+def network_policy(job: TrainingJob) -> Object:
+    """Only workers of the job reach its workers, but for the agents' port, which asks for a proof.
+
+    The servers of TensorFlow, on ports of their own, do what anybody asks of them. Further policies
+    add to this one.
+    """
+    workers = {"matchLabels": {LABEL_JOB: job.metadata.name, LABEL_ROLE: ROLE_WORKER}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(job),
+        "spec": {
+            "podSelector": workers,
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"from": [{"podSelector": workers}]},
+                {"ports": [{"port": AGENT_PORT, "protocol": "TCP"}]},
+            ],
+        },
+    }
+
+
 def config_map(job: TrainingJob) -> Object:
     """The run configuration, one for all workers."""
     name, policy = job.metadata.name, job.spec.run_policy
@@ -108,6 +130,9 @@ def config_map(job: TrainingJob) -> Object:
         warm_spare=policy.warm_spare,
         grace_seconds=grace_seconds(job),
         fetch=job.spec.fetch,
+        initial_weights=job.spec.initial_weights,
+        histograms=job.spec.tensorboard.histograms,
+        profile=job.spec.tensorboard.profile,
         recipe=job.spec.recipe,
         script=job.spec.script,
     )

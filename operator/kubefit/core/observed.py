@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubefit.api.contract import WorkerStatus
+from kubefit.api.log_lines import LogFormat
+from kubefit.api.names import GangScheduler
 
 Object = Mapping[str, Any]
 """A Kubernetes object."""
@@ -18,6 +20,14 @@ class Defaults:
     image: str
     image_pull_policy: str = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()
+    log_format: LogFormat = LogFormat.TEXT
+    """What the logs of workers look like."""
+    network_policies: bool = True
+    """Whether each job has a NetworkPolicy."""
+    gang_scheduler: GangScheduler | None = None
+    """Who heeds PodGroups in this cluster."""
+    gang_scheduler_name: str = ""
+    """`schedulerName` of the pods of a gang; when empty, the one that is usual for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,10 @@ class Observed:
     """Names of those PersistentVolumeClaims that the job names and that there are."""
     chief: WorkerStatus | None = None
     """What the agent of rank 0 answered, when it could be asked."""
+    refused_pods: tuple[Object, ...] = ()
+    """Events of the Job controller that tell of pods which it could not create."""
+    pod_events: tuple[Object, ...] = ()
+    """Events about a pod that its node does not start."""
     refusal: str = ""
     """Why the API server refused an object of this job; empty when it refused none."""
 

@@ -11,9 +11,11 @@ def stranger(existing: Object, wanted: Object, resource: Object) -> str:
     """
     meta, job = existing["metadata"], resource["metadata"]
     owners = meta.get("ownerReferences", [])
-    if any(owner["uid"] == job["uid"] for owner in owners):
-        return ""
     kind = wanted["kind"]
+    if any(owner["uid"] == job["uid"] for owner in owners):
+        if "deletionTimestamp" not in meta:
+            return ""
+        return f"{kind} {meta['name']} is about to go; the job starts once it is gone"
     if any(owner["kind"] == KIND and owner["name"] == job["name"] for owner in owners):
         return (
             f"{kind} {meta['name']} is left of an earlier job of this name and is about to go;"

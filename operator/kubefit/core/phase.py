@@ -1,12 +1,14 @@
 """The phase of an accepted job, from its Job, its pods and its chief."""
 
-from kubefit.api.contract import TrainerPhase
+from kubefit.api.contract import TrainerPhase, TrainerReport
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.core import workers
 from kubefit.core.observed import Object, Observed
 
 FINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
+AT_REST = frozenset({Phase.SUSPENDED, Phase.QUEUED})
+"""The job wants no pods for now."""
 _AT_WORK = frozenset(TrainerPhase) - {TrainerPhase.STARTING}
 
 
@@ -21,18 +23,31 @@ def job_condition(job: Object | None, kind: str) -> Object | None:
     return None
 
 
+def failed(job: Object | None) -> Object | None:
+    """The condition by which the Job has failed.
+
+    Past its deadline it has as soon as its pods are told to end: on a node that is lost they never
+    do, and the Job controller waits for them.
+    """
+    target = job_condition(job, "FailureTarget")
+    late = target is not None and target.get("reason") == "DeadlineExceeded"
+    return job_condition(job, "Failed") or (target if late else None)
+
+
 def phase_of(job: TrainingJob, observed: Observed) -> Phase:
-    """Running only while every rank is in place and the chief trains."""
+    """Running only while every rank that is needed is in place and the chief trains."""
     if job_condition(observed.job, "Complete"):
         return Phase.SUCCEEDED
-    if job_condition(observed.job, "Failed"):
+    if failed(observed.job):
         return Phase.FAILED
     if job.spec.run_policy.suspend:
         return Phase.SUSPENDED
+    if observed.job and observed.job.get("spec", {}).get("suspend"):
+        return Phase.QUEUED
     latest = workers.latest(observed.pods)
     phases = {rank: workers.phase(pod) for rank, pod in latest.items()}
     everybody = set(phases) >= set(range(job.spec.workers))
-    if everybody and _in_place(job, latest) and _at_work(job, observed, phases):
+    if in_place(job, observed) and _at_work(job, observed, phases):
         return Phase.RUNNING
     if _meets_again(observed) or any(workers.phase(pod) == "Failed" for pod in observed.pods):
         return Phase.RESTARTING
@@ -42,16 +57,36 @@ def phase_of(job: TrainingJob, observed: Observed) -> Phase:
     return Phase.STARTING if scheduled else Phase.PENDING
 
 
-def _in_place(job: TrainingJob, latest: dict[int, Object]) -> bool:
-    """Whether every rank trains or is done.
+def needed(job: TrainingJob, observed: Observed) -> int:
+    """How many workers train while the job runs: an elastic one goes on with fewer."""
+    if job.spec.elastic is None:
+        return job.spec.workers
+    return observed.chief.workers if observed.chief else job.spec.elastic.min_workers
+
+
+def trains(report: TrainerReport | None) -> bool:
+    """Whether that is the report of a trainer that has begun to train."""
+    return report is not None and report.phase in _AT_WORK
+
+
+def in_place(job: TrainingJob, observed: Observed) -> bool:
+    """Whether the chief and as many ranks as are needed train or are done.
 
     At its end a worker stops answering a moment before its pod is said to be over; a job that was
     running counts as running through that moment.
     """
-    pods = [latest[rank] for rank in range(job.spec.workers)]
-    if job.status.phase is Phase.RUNNING:
-        return all(workers.phase(pod) in ("Running", "Succeeded") for pod in pods)
-    return all(workers.phase(pod) == "Succeeded" or workers.ready(pod) for pod in pods)
+    lasts = job.status.phase is Phase.RUNNING
+    present = {
+        rank
+        for rank, pod in workers.latest(observed.pods).items()
+        if rank < job.spec.workers
+        and (
+            workers.phase(pod) == "Succeeded"
+            or workers.ready(pod)
+            or (lasts and workers.phase(pod) == "Running")
+        )
+    }
+    return 0 in present and len(present) >= needed(job, observed)
 
 
 def _meets_again(observed: Observed) -> bool:
@@ -64,5 +99,4 @@ def _at_work(job: TrainingJob, observed: Observed, phases: dict[int, str]) -> bo
         return True
     if observed.chief is None:
         return job.status.phase is Phase.RUNNING
-    report = observed.chief.report
-    return report is not None and report.phase in _AT_WORK
+    return trains(observed.chief.report)

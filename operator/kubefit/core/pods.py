@@ -9,6 +9,7 @@ from kubefit.api.contract import (
     EXIT_MEANINGS,
     ExitCode,
 )
+from kubefit.api.log_lines import LogFormat
 from kubefit.api.names import (
     CONFIG_DIR,
     CONTAINER,
@@ -23,12 +24,14 @@ from kubefit.api.names import (
 )
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.api.volumes import Volume
-from kubefit.core import fetching
+from kubefit.core import fetching, gangs, placement, queues
 from kubefit.core.merge import merged
 from kubefit.core.observed import Defaults
 
 _USER = 65532
 _GRACE_SECONDS = 60
+_OF_JOB = "batch.kubernetes.io/controller-uid"
+"""Label of pods that the Job controller sets: the uid of their Job."""
 _OF_AGENTS: tuple[dict[str, Any], ...] = (
     {"name": VolumeName.MEMORY.value, "mountPath": MEMORY_DIR},
     {"name": VolumeName.TOKEN.value, "mountPath": TOKEN_DIR, "readOnly": True},
@@ -78,6 +81,17 @@ def tmp_volume() -> dict[str, Any]:
     return {"name": VolumeName.TMP.value, "emptyDir": {}}
 
 
+def _environment(defaults: Defaults) -> list[dict[str, Any]]:
+    job = {"fieldRef": {"fieldPath": f"metadata.labels['{_OF_JOB}']"}}
+    found: list[dict[str, Any]] = [
+        {"name": Env.RUN_CONFIG.value, "value": f"{CONFIG_DIR}/{CONFIG_KEY}"},
+        {"name": Env.JOB_UID.value, "valueFrom": job},
+    ]
+    if defaults.log_format is not LogFormat.TEXT:
+        found.append({"name": Env.LOG_FORMAT.value, "value": defaults.log_format.value})
+    return found
+
+
 def _source(volume: Volume) -> dict[str, Any]:
     """A volume of `spec.volumes`, as in a pod."""
     if volume.image is not None:
@@ -103,7 +117,7 @@ def pod_template(
         "name": CONTAINER,
         "image": job.spec.image or defaults.image,
         "imagePullPolicy": defaults.image_pull_policy,
-        "env": [{"name": Env.RUN_CONFIG.value, "value": f"{CONFIG_DIR}/{CONFIG_KEY}"}],
+        "env": _environment(defaults),
         "ports": [{"name": PORT_METRICS, "containerPort": AGENT_PORT, "protocol": "TCP"}],
         "readinessProbe": {
             "httpGet": {"path": "/healthz", "port": PORT_METRICS},
@@ -138,9 +152,8 @@ def pod_template(
     first = fetching.containers(job, container, mounts=mounts)
     if first:
         spec["initContainers"] = first
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    result: dict[str, Any] = merged(template, job.spec.pod_template or {})
-    return result
+    template = gangs.grouped(job, defaults, {"metadata": {"labels": labels}, "spec": spec})
+    return placement.placed(job, merged(template, job.spec.pod_template or {}))
 
 
 def pod_failure_policy(containers: Sequence[str]) -> dict[str, Any]:
@@ -170,7 +183,6 @@ def changeable(job: TrainingJob) -> dict[str, Any]:
     """The fields of an existing Job that may still change."""
     policy = job.spec.run_policy
     return {
-        "suspend": policy.suspend,
         "parallelism": job.spec.workers,
         "completions": job.spec.workers,
         "backoffLimit": policy.max_restarts,
@@ -179,16 +191,23 @@ def changeable(job: TrainingJob) -> dict[str, Any]:
 
 
 def indexed_job(
-    job: TrainingJob, defaults: Defaults, *, metadata: dict[str, Any], claim: str
+    job: TrainingJob,
+    defaults: Defaults,
+    *,
+    metadata: dict[str, Any],
+    labels: dict[str, str],
+    claim: str,
 ) -> dict[str, Any]:
-    """The Job that keeps one pod per rank."""
-    template = pod_template(job, defaults, labels=metadata["labels"], claim=claim)
+    """The Job that keeps one pod per rank; one for a queue waits to be admitted."""
+    template = pod_template(job, defaults, labels=labels, claim=claim)
+    waits = {"suspend": True} if queues.queue(job) else {}
     fields = {key: value for key, value in changeable(job).items() if value is not None}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata,
         "spec": {
+            **waits,
             **fields,
             "completionMode": "Indexed",
             "podReplacementPolicy": "Failed",

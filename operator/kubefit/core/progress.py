@@ -1,7 +1,5 @@
 """How far training is: the chief's report as status fields and as texts of the printed columns."""
 
-import datetime
-
 from kubefit.api.contract import TrainerReport
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import Progress, Summary
@@ -18,30 +16,30 @@ def chief_report(observed: Observed) -> TrainerReport | None:
     return words.report if words else None
 
 
-def progress(report: TrainerReport, *, ranks: int, phase: Phase) -> Progress:
-    """The status of a report; `percent` reaches 100 only when the job has succeeded."""
+def progress(
+    report: TrainerReport | None, before: Progress | None, *, ranks: int, phase: Phase
+) -> Progress | None:
+    """What is known of it; `percent` is 100 when the job has succeeded, and not before."""
+    found = before if report is None else _reported(report, ranks)
+    if found is None or phase is not Phase.SUCCEEDED:
+        return found
+    return found.model_copy(update={"percent": 100})
+
+
+def _reported(report: TrainerReport, ranks: int) -> Progress:
     total = _times(report.steps_per_epoch, report.epochs)
-    percent = None
-    if phase is Phase.SUCCEEDED:
-        percent = 100
-    elif total:
-        percent = min(99, 100 * report.step // total)
     return Progress(
         epoch=report.epoch or None,
         epochs=report.epochs,
         step=report.step,
         total_steps=total,
-        percent=percent,
+        percent=min(99, 100 * report.step // total) if total else None,
         loss=_finite(report.loss),
         metrics={name: value for name, value in report.metrics.items() if _is_finite(value)},
         examples_per_second=_throughput(report, ranks),
         skipped_images=report.skipped_images or None,
-        update_time=_moment(report.updated),
+        update_time=workers.moment(report.updated) if report.updated else None,
     )
-
-
-def _moment(seconds: float) -> datetime.datetime | None:
-    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC) if seconds else None
 
 
 def summary(ready: int, ranks: int, found: Progress | None) -> Summary:

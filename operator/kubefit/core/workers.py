@@ -1,13 +1,15 @@
 """The workers' pods as ranks: the latest of each, which are ready, what they last said."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from pydantic import ValidationError
 
-from kubefit.api.contract import Outcome, meaning_of
+from kubefit.api import contract
+from kubefit.api.contract import Outcome
 from kubefit.api.names import CONTAINER, FETCH_CONTAINER
+from kubefit.core import disruption
 from kubefit.core.observed import Object
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
@@ -17,6 +19,11 @@ def rank(pod: Object) -> int | None:
     """The pod's rank; None for a pod that carries no completion index."""
     index = pod["metadata"].get("annotations", {}).get(_INDEX)
     return None if index is None else int(index)
+
+
+def called(pod: Object) -> str:
+    """How sentences call a worker: by its rank, and by its pod for who looks for that."""
+    return f"rank {rank(pod)} (pod {pod['metadata']['name']})"
 
 
 def latest(pods: Iterable[Object]) -> dict[int, Object]:
@@ -41,6 +48,15 @@ def ready(pod: Object) -> bool:
     conditions = pod.get("status", {}).get("conditions", ())
     is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     return phase(pod) == "Running" and is_ready
+
+
+def chief_address(pods: Iterable[Object]) -> str | None:
+    """Where the agent of rank 0 can be asked; None while its pod does not run."""
+    pod = latest(pods).get(0)
+    if pod is None or phase(pod) != "Running":
+        return None
+    address: str | None = pod["status"].get("podIP")
+    return address
 
 
 def termination(pod: Object) -> Object | None:
@@ -81,19 +97,31 @@ def created_at(pod: Object) -> float:
 
 
 def ended_at(pod: Object) -> float:
-    """Unix time in seconds of the end of training in that pod; infinite when unknown."""
+    """Unix time in seconds of the end of training in that pod, as near as it is known."""
+    taken = disruption.since(pod)
+    if taken:
+        return datetime.datetime.fromisoformat(taken).timestamp()
     words = outcome(pod)
     if words and words.ended:
         return words.ended
     ended = termination(pod)
-    if ended and ended.get("finishedAt"):
-        return datetime.datetime.fromisoformat(str(ended["finishedAt"])).timestamp()
-    return float("inf")
+    stamp = (ended.get("finishedAt") if ended else None) or max(_changes(pod), default=None)
+    return datetime.datetime.fromisoformat(stamp).timestamp() if stamp else created_at(pod)
 
 
-def is_secondary(pod: Object) -> bool:
+def moment(seconds: float) -> datetime.datetime:
+    """A Unix time as it stands in a status: whole seconds, UTC."""
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
+
+
+def _changes(pod: Object) -> Iterator[str]:
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition.get("lastTransitionTime"):
+            yield str(condition["lastTransitionTime"])
+
+
+def follows(pod: Object) -> bool:
     """Whether the pod ended only because of another worker, or by command."""
     ended = termination(pod)
     code = ended.get("exitCode") if ended else None
-    meaning = meaning_of(code)
-    return meaning is not None and meaning.secondary
+    return contract.is_secondary(code) and disruption.told(pod) is None

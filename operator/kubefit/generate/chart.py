@@ -1,15 +1,28 @@
 """Those parts of the chart that follow from code: its head, its CRD, the operator's rights."""
 
 import json
+from typing import Any
 
 from kubefit.api import names
 from kubefit.api.version import __version__
+from kubefit.generate.changes import CHANGELOG, changes
 from kubefit.generate.crd import crd
 from kubefit.generate.reference import table
 from kubefit.generate.text import MARKDOWN_NOTICE, NOTICE, YAML_NOTICE, to_yaml
-from kubefit.generate.values import value_rows
+from kubefit.generate.values import Values
+from kubefit.generate.values_file import value_rows
 
 OLDEST_KUBERNETES = "1.31.0-0"
+_EXAMPLE = {
+    "apiVersion": names.API_VERSION,
+    "kind": names.KIND,
+    "metadata": {"name": "digits"},
+    "spec": {
+        "workers": 2,
+        "storage": {"claim": "training"},
+        "script": {"volumePath": "train.py"},
+    },
+}
 _KEEP = """  {{- if .Values.crds.keep }}
   annotations:
     helm.sh/resource-policy: keep
@@ -19,7 +32,7 @@ _KEEP = """  {{- if .Values.crds.keep }}
 
 def chart_yaml() -> str:
     """Head of the chart; chart, images and wheel have one version."""
-    head = {
+    head: dict[str, Any] = {
         "apiVersion": "v2",
         "name": "kubefit",
         "description": "Keras model.fit on Kubernetes: N workers, the numbers of one",
@@ -29,6 +42,7 @@ def chart_yaml() -> str:
         "kubeVersion": f">={OLDEST_KUBERNETES}",
         "keywords": ["keras", "tensorflow", "training", "operator"],
         "annotations": {
+            "artifacthub.io/category": "ai-machine-learning",
             "artifacthub.io/license": "Apache-2.0",
             "artifacthub.io/operator": "true",
             "artifacthub.io/crds": to_yaml(
@@ -42,8 +56,18 @@ def chart_yaml() -> str:
                     }
                 ]
             ),
+            "artifacthub.io/crdsExamples": to_yaml([_EXAMPLE]),
+            "artifacthub.io/images": to_yaml(
+                [
+                    {"name": name, "image": f"{image.repository}:{__version__}"}
+                    for name, image in Values().image
+                ]
+            ),
         },
     }
+    told = changes(CHANGELOG.read_text(encoding="utf-8"), __version__)
+    if told:
+        head["annotations"]["artifacthub.io/changes"] = to_yaml(told)
     return YAML_NOTICE + to_yaml(head)
 
 
@@ -76,6 +100,11 @@ def chart_readme() -> str:
             " CustomResourceDefinition is upgraded with the chart and kept when the chart is"
             " uninstalled, because deleting it would delete every TrainingJob; take it away with"
             f" `kubectl delete crd {names.PLURAL}.{names.GROUP}`.\n",
+            "Once the operator runs, `helm test` has a job of one step trained on a new volume, and"
+            " takes both away again:\n",
+            "```sh\nhelm test kubefit --namespace kubefit-system\n```\n",
+            "`values-kind.yaml` is for clusters of one machine, `values-gpu.yaml` for those with"
+            " NVIDIA GPUs: `helm install … --values charts/kubefit/values-kind.yaml`.\n",
             "## Values\n",
             table(("Value", "Default", "Description"), rows),
         ]

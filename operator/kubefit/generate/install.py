@@ -42,7 +42,10 @@ def is_current(root: Path, text: str) -> bool:
 def rendered(root: Path, helm: str) -> str:
     """What helm makes of the chart, with the namespace before it and the digest on top."""
     output = subprocess.run(
-        [helm, "template", "kubefit", str(root / CHART), "--namespace", NAMESPACE],
+        [
+            *(helm, "template", "kubefit", str(root / CHART)),
+            *("--namespace", NAMESPACE, "--skip-tests"),
+        ],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

@@ -116,7 +116,9 @@ def _fields(schema: Schema, path: str) -> Rows:
 
 def _rules(schema: Schema, path: str) -> Rows:
     for rule in schema.get("x-kubernetes-validations", ()):
-        yield f"`{path or 'metadata.name'}`", rule["message"].removeprefix("metadata.name: ")
+        # Messages about the whole object begin with the field that they mean.
+        field, message = (path, rule["message"]) if path else rule["message"].split(": ", 1)
+        yield f"`{field}`", message
     for name, field in schema.get("properties", {}).items():
         yield from _rules(field, f"{path}.{name}".removeprefix("."))
     if "items" in schema:

@@ -3,19 +3,15 @@
 `values.yaml`, `values.schema.json` and the table in the chart's README follow from these models.
 """
 
-import json
-import textwrap
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from kubefit.api.base import FreeForm, Model
-from kubefit.generate.text import YAML_NOTICE, to_yaml
-
-Labels = dict[str, str]
-Port = Annotated[int, Field(ge=1, le=65535)]
+from kubefit.api.log_lines import LogFormat
+from kubefit.api.names import GangScheduler
+from kubefit.generate.metrics_values import Labels, Metrics, Port
 
 
 class PullPolicy(StrEnum):
@@ -42,9 +38,9 @@ class Image(Model):
 class Images(Model):
     """Images of the operator and of the workers."""
 
-    operator: Image = Image(repository="kubefit/operator")
+    operator: Image = Image(repository="ghcr.io/kubefit/operator")
     """The operator."""
-    trainer: Image = Image(repository="kubefit/trainer")
+    trainer: Image = Image(repository="ghcr.io/kubefit/trainer")
     """Workers of jobs that set no `spec.image`, and TensorBoard."""
 
 
@@ -85,6 +81,8 @@ class Placement(Model):
 class Operator(Placement):
     """The operator's Deployment."""
 
+    replicas: Annotated[int, Field(ge=1)] = 2
+    """Operators; one acts, the others take its place within seconds when it fails."""
     resources: FreeForm = {
         "requests": {"cpu": "50m", "memory": "128Mi"},
         "limits": {"memory": "512Mi"},
@@ -92,8 +90,16 @@ class Operator(Placement):
     """Requests and limits."""
     log_level: LogLevel = LogLevel.INFO
     """debug, info, warning or error."""
+    log_format: LogFormat = LogFormat.JSON
+    """json or text: lines of the operator's own log."""
+    worker_log_format: LogFormat = LogFormat.TEXT
+    """text or json: lines of the logs of workers, whose programs print for people."""
     extra_env: list[FreeForm] = []
     """Further environment variables, as in a container."""
+    extra_volumes: list[FreeForm] = []
+    """Further volumes, as in a pod."""
+    extra_volume_mounts: list[FreeForm] = []
+    """Where they are mounted, as in a container."""
 
 
 class Scope(StrEnum):
@@ -112,6 +118,15 @@ class Rbac(Model):
     """`cluster`: one ClusterRole. `namespaced`: a Role in each of `watchNamespaces`."""
     user_roles: bool = True
     """Lets whoever may edit or view a namespace do the same with its TrainingJobs."""
+
+
+class Gang(Model):
+    """Who places the workers of jobs with `spec.scheduling.gang` all at once."""
+
+    scheduler: Annotated[str, Field(pattern=f"^({'|'.join(GangScheduler)})?$")] = ""
+    """kubernetes, coscheduling or volcano; when empty, such jobs wait and say so."""
+    scheduler_name: str = ""
+    """`schedulerName` of their pods; when empty `volcano`, or that of the pod template."""
 
 
 class ServiceAccount(Model):
@@ -134,26 +149,29 @@ class Crds(Model):
     """Keeps it, and with it every TrainingJob, when the chart is uninstalled."""
 
 
-class Monitor(Model):
-    """A resource of the Prometheus operator."""
+class NetworkPolicies(Model):
+    """Who may talk to the pods of this release, where the network enforces policies."""
 
     enabled: bool = False
-    """Needs the CRDs of the Prometheus operator."""
-    interval: Annotated[str, Field(pattern="^[0-9]+(ms|s|m|h)$")] = "30s"
-    """Time between two scrapes."""
-    labels: Labels = {}
-    """Further labels, such as the `release` that a Prometheus selects by."""
+    """Makes one NetworkPolicy for the operator and one for TensorBoard."""
+    jobs: bool = True
+    """The operator makes one for each job: only its own workers reach the servers of TensorFlow."""
+    scrapers: list[FreeForm] = []
+    """Peers that may scrape the operator, as in `from` of a NetworkPolicy; all when empty."""
+    api_server_ports: list[Port] = [443, 6443]
+    """Ports of the Kubernetes API server, that of its pods among them."""
 
 
-class Metrics(Model):
-    """Prometheus metrics."""
+class HelmTest(Model):
+    """The job of `helm test`, which trains one step on a new volume."""
 
-    port: Port = 9090
-    """Port of `/metrics` and `/healthz` in the operator, and of its Service."""
-    service_monitor: Monitor = Monitor()
-    """Scrapes the operator."""
-    pod_monitor: Monitor = Monitor(interval="15s")
-    """Scrapes the workers of every job."""
+    storage_class: str = ""
+    """StorageClass of the volume; the default of the cluster when empty."""
+    resources: FreeForm = {
+        "requests": {"cpu": "100m", "memory": "1Gi"},
+        "limits": {"memory": "2Gi"},
+    }
+    """Requests and limits of its worker."""
 
 
 class TensorBoard(Placement):
@@ -165,6 +183,8 @@ class TensorBoard(Placement):
     """Existing PersistentVolumeClaim in the namespace of the release; the jobs write to it."""
     port: Port = 6006
     """Port of the Service."""
+    extra_args: list[str] = []
+    """Further arguments, such as `--samples_per_plugin=images=200`."""
     resources: FreeForm = {
         "requests": {"cpu": "100m", "memory": "512Mi"},
         "limits": {"memory": "2Gi"},
@@ -184,12 +204,14 @@ class Values(Model):
     fullname_override: str = ""
     """Replaces the whole name of every object."""
     operator: Operator = Operator()
-    """The operator's Deployment; it always has one replica."""
+    """The operator's Deployment."""
     watch_namespaces: list[Annotated[str, Field(min_length=1)]] = []
     """Namespaces whose TrainingJobs are run.
 
     When empty: all, or that of the release where `rbac.scope` is `namespaced`.
     """
+    gang: Gang = Gang()
+    """Who places the workers of jobs with `spec.scheduling.gang` all at once."""
     rbac: Rbac = Rbac()
     """Rights in the cluster."""
     service_account: ServiceAccount = ServiceAccount()
@@ -200,51 +222,9 @@ class Values(Model):
     """Prometheus metrics."""
     tensorboard: TensorBoard = TensorBoard()
     """One TensorBoard for all jobs on one volume."""
-
-
-def values_yaml() -> str:
-    """Every value with its default and a comment."""
-    return "\n".join([YAML_NOTICE, *_lines(Values(), depth=0)])
-
-
-def value_rows(model: Model | None = None, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Path, default and description of every value that is no group."""
-    model = Values() if model is None else model
-    for name, text, value in _fields(model):
-        if isinstance(value, Model):
-            yield from value_rows(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value, text
-
-
-def _lines(model: Model, *, depth: int) -> Iterator[str]:
-    indent = "  " * depth
-    for name, text, value in _fields(model):
-        yield from textwrap.wrap(
-            text, width=100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
-        )
-        if isinstance(value, Model):
-            yield f"{indent}{name}:"
-            yield from _lines(value, depth=depth + 1)
-        elif isinstance(value, dict) and value:
-            yield f"{indent}{name}:"
-            yield textwrap.indent(to_yaml(value).rstrip(), f"{indent}  ")
-        else:
-            yield f"{indent}{name}: {scalar(value)}"
-        if depth == 0:
-            yield ""
-
-
-def scalar(value: Any) -> str:
-    """One line of YAML; empty text and collections as they are typed."""
-    if value in ("", [], {}):
-        return json.dumps(value)
-    return to_yaml(value).removesuffix("...\n").rstrip()
-
-
-def _fields(model: Model) -> Iterator[tuple[str, str, Any]]:
-    """Wire name, description and value of each field; enums as their wire values."""
-    for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
-        text = " ".join((field.description or "").split())
-        yield field.alias or name, text, value.value if isinstance(value, StrEnum) else value
+    network_policies: NetworkPolicies = NetworkPolicies()
+    """Who may talk to the pods of this release, where the network enforces policies."""
+    helm_test: HelmTest = HelmTest()
+    """The job of `helm test`, which trains one step on a new volume."""
+    extra_objects: list[FreeForm] = []
+    """Further objects of the release; templates in them are filled in."""

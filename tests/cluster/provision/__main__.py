@@ -12,7 +12,8 @@ import host
 import images
 import kind
 import packages
-from places import KUBECONFIG
+import policies
+from places import AUDIT_LOG, CONTAINERD_SOCKET, KUBECONFIG
 
 
 def main() -> None:
@@ -30,10 +31,20 @@ def main() -> None:
             print(given or KUBECONFIG)
         case "tools-path":
             print(binaries.path("kubectl").parent)
+        case "audit-log":
+            print(AUDIT_LOG if AUDIT_LOG.exists() and not given else "")
+        case "containerd-socket":
+            print(CONTAINERD_SOCKET if CONTAINERD_SOCKET.exists() and not given else "")
         case "build":
-            binaries.build()
+            binaries.build(only=_TOOLS | _CONTROL_PLANE if given or kind.possible() else None)
         case "tools":
-            binaries.build(only=frozenset({"helm", "kubectl"}))
+            binaries.build(only=_TOOLS)
+        case "enforce" | "relax" if given or kind.possible():
+            print("the network of this cluster is left to enforce NetworkPolicies by itself")
+        case "enforce":
+            policies.up()
+        case "relax":
+            policies.down()
         case "test-packages":
             packages.install(packages.TEST_PACKAGES)
         case "images":
@@ -49,10 +60,17 @@ def main() -> None:
             (kind if kind.possible() else host).down()
 
 
+_TOOLS = frozenset({"helm", "kubectl"})
+_CONTROL_PLANE = frozenset({"etcd", "kube-apiserver", "kube-controller-manager"})
+"""Tests of an API server in trouble have one of their own, on every kind of cluster."""
 _COMMANDS = {
     "down": "take the cluster away without a trace",
     "kubeconfig": "print the path of its kubeconfig",
-    "build": "build its programs into the cache",
+    "audit-log": "print the path of what it writes down of the operator's requests, if it does",
+    "containerd-socket": "print the path of containerd's socket, if it runs on this machine",
+    "build": "build what it needs into the cache",
+    "enforce": "have NetworkPolicies enforced",
+    "relax": "have them enforced no longer",
     "tools-path": "print the folder of helm and kubectl",
     "tools": "build helm and kubectl into the cache",
     "test-packages": "install Prometheus and Chromium, which tests use",

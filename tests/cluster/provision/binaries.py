@@ -46,6 +46,7 @@ PROGRAMS = (
     Program("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
     Program("coredns", "coredns", "github.com/coredns/coredns"),
     Program("pause", "pause", "."),
+    Program("kube-network-policies", "policies", "."),
 )
 
 

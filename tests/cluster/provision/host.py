@@ -10,6 +10,7 @@ import network
 import node
 import packages
 import pki
+import policies
 import storage
 from places import KUBECONFIG, STATE
 from processes import running, stop
@@ -45,6 +46,7 @@ def down() -> None:
     """Takes the cluster away: processes, containers, mounts, bridge, packet filter, files."""
     if not STATE.exists():
         return
+    policies.down()
     for part in _PARTS:
         for name in part.NAMES:
             stop(name)

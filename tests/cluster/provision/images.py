@@ -1,5 +1,6 @@
 """Builds the project's images without an image registry and loads them into containerd."""
 
+import configparser
 import hashlib
 import os
 import subprocess
@@ -21,6 +22,7 @@ BASE = "docker.io/library/python:3.11-slim-bookworm"
 """The Dockerfile's base image; here it is Debian's own Python under that name."""
 TARGETS = {OPERATOR_IMAGE: "operator", TRAINER_IMAGE: "trainer"}
 _PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,tini,tar"
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _ARCHIVES = CACHE / "images"
 _INPUTS = (
     "Dockerfile",
@@ -135,11 +137,14 @@ def _digest(target: str) -> str:
 
 
 def _package_index_settings() -> list[str]:
-    """Lets the build reach package indexes the way this machine does: its CAs, pip's settings."""
-    mounts = ["--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"]
-    if Path("/etc/pip.conf").exists():
-        mounts += ["--volume", "/etc/pip.conf:/etc/pip.conf:ro"]
-    return mounts
+    """The Dockerfile's secrets: this machine's CAs, and its settings of pip with those named."""
+    settings = configparser.RawConfigParser()
+    settings.read("/etc/pip.conf")
+    settings.read_dict({"global": {"cert": "/run/secrets/ca"}})
+    file = CACHE / "pip.conf"
+    with file.open("w") as target:
+        settings.write(target)
+    return ["--secret", f"id=ca,src={_CERTIFICATES}", "--secret", f"id=pip,src={file}"]
 
 
 def _buildah(*arguments: object) -> str:

@@ -1,11 +1,27 @@
 """The cluster on kind, where a Docker engine runs."""
 
+import json
 import shutil
 import subprocess
 
-from places import KUBECONFIG, KUBERNETES, OPERATOR_IMAGE, REPOSITORY, STATE, TRAINER_IMAGE
+from places import (
+    API_GROUPS,
+    FEATURE_GATES,
+    KUBECONFIG,
+    KUBERNETES,
+    OPERATOR_IMAGE,
+    REPOSITORY,
+    STATE,
+    TRAINER_IMAGE,
+)
 
 _NAME = "kubefit"
+_CONFIG = {
+    "kind": "Cluster",
+    "apiVersion": "kind.x-k8s.io/v1alpha4",
+    "featureGates": dict.fromkeys(FEATURE_GATES, True),
+    "runtimeConfig": dict.fromkeys(API_GROUPS, "true"),
+}
 
 
 def possible() -> bool:
@@ -21,7 +37,10 @@ def up(*, with_images: bool) -> None:
     there = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True).stdout
     if _NAME not in there.split():
         image = f"kindest/node:v{KUBERNETES}"
-        _run("kind", "create", "cluster", "--name", _NAME, "--image", image, "--wait", "300s")
+        config = STATE / "kind.yaml"
+        config.write_text(json.dumps(_CONFIG))
+        create = ("kind", "create", "cluster", "--name", _NAME, "--config", str(config))
+        _run(*create, "--image", image, "--wait", "300s")
     _run("kind", "export", "kubeconfig", "--name", _NAME, "--kubeconfig", str(KUBECONFIG))
     if with_images:
         for image, target in ((OPERATOR_IMAGE, "operator"), (TRAINER_IMAGE, "trainer")):

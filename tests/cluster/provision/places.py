@@ -21,6 +21,8 @@ RUN = Path("/run/kubefit-cluster")
 """Sockets; their paths must be short."""
 LOGS = STATE / "logs"
 PKI = STATE / "pki"
+AUDIT_LOG = LOGS / "audit.log"
+AUDIT_POLICY = STATE / "audit-policy.json"
 KUBECONFIG = STATE / "admin.kubeconfig"
 VOLUMES = STATE / "volumes"
 KUBELET = STATE / "kubelet"
@@ -34,6 +36,10 @@ API_SERVICE_ADDRESS = "10.96.0.1"
 DNS_SERVICE_ADDRESS = "10.96.0.10"
 DNS_PORT = 5353
 API_PORT = 6443
+FEATURE_GATES = ("GenericWorkload",)
+"""Switched on beside those that are on by default: gangs of pods."""
+API_GROUPS = ("scheduling.k8s.io/v1beta1",)
+"""Served beside those that are served by default: PodGroups."""
 CONTAINERD_SOCKET = RUN / "containerd.sock"
 
 OPERATOR_IMAGE = "docker.io/kubefit/operator:dev"

@@ -6,6 +6,7 @@ removes volume and folder when the claim is gone.
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from processes import start
 
 NAMES = ("provisioner",)
 _PROVISIONER = "kubefit.dev/folder"
+_LOOK_SECONDS = 1.0
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
@@ -107,11 +109,12 @@ def provision_for_ever() -> None:
         ]
         os.close(writing)
         provision_once()
-        with os.fdopen(reading) as changes:
-            for _ in changes:
-                if any(watch.poll() is not None for watch in watches):
-                    break
+        # One that ends says nothing, and the other may have nothing to say for long.
+        while all(watch.poll() is None for watch in watches):
+            if select.select([reading], [], [], _LOOK_SECONDS)[0]:
+                os.read(reading, 1 << 16)
                 provision_once()
+        os.close(reading)
         for watch in watches:
             watch.kill()
             watch.wait()

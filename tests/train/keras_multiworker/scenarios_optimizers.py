@@ -124,6 +124,47 @@ def scenario_masks(directory):
     return outcome(model, history)
 
 
+class Places(keras.layers.Layer):
+    """Tokens and their places as vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = keras.layers.Embedding(20, 5)
+        self.places = keras.layers.Embedding(9, 5)
+        self.repeated = keras.layers.Embedding(9, 5)
+        self.everywhere = keras.layers.Embedding(3, 5)
+
+    def call(self, inputs):
+        samples, length = keras.ops.shape(inputs)
+        counted = keras.ops.arange(length)
+        for_each = keras.ops.tile(counted[None], (samples, 1))
+        vectors = self.tokens(inputs) + self.places(counted) + self.repeated(for_each)
+        return vectors + self.everywhere(counted % 3)
+
+
+def scenario_places(directory):
+    """Tables whose rows the data say or count, beside those whose rows are always the same."""
+    tokens = np.random.default_rng(0).integers(0, 20, size=(46, 7))
+    results = []
+    for optimizer in (OPTIMIZERS.Adam(0.01), OPTIMIZERS.SGD(1.0, global_clipnorm=0.1)):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input((7,), dtype="int32"),
+                Places(),
+                keras.layers.Dense(6, activation="tanh"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(CLASSES, activation="softmax"),
+            ]
+        )
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        history = model.fit(
+            tokens, tokens[:, 0] % CLASSES, batch_size=14, epochs=2, verbose=0, shuffle=False
+        )
+        results.append(outcome(model, history))
+    return results
+
+
 def scenario_mixed_float16(directory):
     """Infinite gradients of one row, so of one worker, skip the step on all and halve the scale."""
     keras.utils.set_random_seed(3)
@@ -227,6 +268,21 @@ def scenario_own_loop(directory):
     for batch in strategy.experimental_distribute_dataset(data):
         run(batch)
     return outcome(model)
+
+
+def scenario_own_draws(directory):
+    """A program's own loop that draws without a seed, and by a layer."""
+    keras.utils.set_random_seed(7)
+    strategy, dropout = tf.distribute.get_strategy(), keras.layers.Dropout(0.5)
+
+    def step():
+        return keras.random.normal((4,)), dropout(tf.ones((64,)), training=True)
+
+    @tf.function
+    def run():
+        return strategy.run(step)
+
+    return [[drawn.numpy() for drawn in run()] for _ in range(2)]
 
 
 def scenario_refused(directory):

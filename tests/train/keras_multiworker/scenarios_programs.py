@@ -200,6 +200,18 @@ def scenario_arguments(directory):
     return results
 
 
+def scenario_cleared_sessions(directory):
+    """A model after another, each in a session of its own, as tuners build them."""
+    x, y = arrays(ROWS)
+    results = []
+    for rate in (0.1, 0.01):
+        keras.utils.clear_session()
+        model = dense(keras.optimizers.Adam(rate))
+        history = fitted(model, x, y, epochs=2)
+        results.append(outcome(model, history, name=model.name))
+    return results
+
+
 def scenario_own_strategies(directory):
     """Programs that make the strategy of one machine, or one of many workers, for themselves."""
     x, y = arrays(ROWS)

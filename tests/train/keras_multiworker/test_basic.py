@@ -8,6 +8,7 @@ from comparing import assert_same_training
 
 pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_basic.py")
+WORKERS = (2, 3)
 EXACT = (1e-5, 1e-6)
 
 

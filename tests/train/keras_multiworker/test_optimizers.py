@@ -23,6 +23,7 @@ SCENARIOS = Path(__file__).with_name("scenarios_optimizers.py")
         "losses",
         "added_losses",
         "masks",
+        "places",
         "custom_train_step",
         "train_on_batch",
         "own_loop",
@@ -66,6 +67,19 @@ def test_applying_gradients_outside_of_run_is_refused(many):
     for rank in many:
         assert "strategy.run" in rank["refused"]
         assert rank["refused"].startswith("UnsupportedProgramError")
+
+
+def test_draws_of_a_loop_of_ones_own_are_those_of_one_process_on_the_chief_and_others_elsewhere(
+    one, many
+):
+    np.testing.assert_equal(many[0]["own_draws"], one["own_draws"])
+    for rank in many:
+        first, second = rank["own_draws"]
+        assert not np.array_equal(first[0], second[0])
+    for a, b in itertools.pairwise(many):
+        for mine, other in zip(a["own_draws"], b["own_draws"], strict=True):
+            assert not np.array_equal(mine[0], other[0])
+            assert not np.array_equal(mine[1], other[1])
 
 
 def test_dropout_masks_differ_between_ranks_and_repeat_from_the_seed(many):

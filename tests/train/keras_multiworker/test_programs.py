@@ -21,6 +21,7 @@ SCENARIOS = Path(__file__).with_name("scenarios_programs.py")
         "adapted",
         "arguments",
         "own_strategies",
+        "cleared_sessions",
     ],
 )
 def test_same_logs_and_weights_as_one_process(one, many, program):
@@ -46,3 +47,8 @@ def test_a_raw_number_under_a_metrics_name_is_the_mean_over_the_global_batch(one
 def test_a_strategy_that_a_program_makes_is_the_one_of_all_workers(many):
     for rank in many:
         assert {case["replicas"] for case in rank["own_strategies"]} == {len(many)}
+
+
+def test_names_are_counted_anew_in_a_cleared_session(one, many):
+    for found in (one, *many):
+        assert {case["name"] for case in found["cleared_sessions"]} == {"sequential"}

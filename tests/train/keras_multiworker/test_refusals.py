@@ -9,11 +9,6 @@ SCENARIOS = Path(__file__).with_name("scenarios_refusals.py")
 DIFFERS = "DifferentProgramError: worker 1 differs from worker 0 in the "
 
 
-@pytest.fixture(scope="module", params=[2, 3])
-def many(request, worker_group):
-    return worker_group(SCENARIOS, workers=request.param)
-
-
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -29,7 +29,7 @@ def test_two_workers_train_like_one():
     [
         ("optimizer.py", "reduced = exchange.plain_sum(present)", "reduced = list(present)"),
         (
-            "epochs.py",
+            "sources.py",
             "rows = batch[tf.minimum(replica, total - 1)",
             "rows = batch[tf.minimum(0, 0)",
         ),

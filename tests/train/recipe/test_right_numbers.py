@@ -13,7 +13,7 @@ SCENARIOS = Path(__file__).with_name("scenarios.py")
 SAMPLES, EPOCHS, STEPS = 37, 3, 5
 GROUPS = (1, 2, 3)
 EXACT = [
-    *("plain", "records", "steps", "short_last_batch", "validation"),
+    *("plain", "records", "packed", "steps", "short_last_batch", "validation"),
     *("augmented", "mixed", "mixed_of_two", "weighted", "many_labels", "numbers"),
 ]
 """Scenarios whose numbers do not depend on how a batch is cut; batch statistics do."""
@@ -52,6 +52,18 @@ def test_evaluation_is_that_of_one_worker(results: Results, scenario: str) -> No
             np.testing.assert_allclose(found, value, rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("workers", GROUPS)
+@pytest.mark.parametrize("scenario", [*EXACT, "batch_norm"])
+def test_the_chief_has_the_prediction_of_each_image_once(
+    results: Results, scenario: str, workers: int
+) -> None:
+    chief, *others = (worker[scenario] for worker in results[workers])
+    assert chief["predictions"].keys() == chief["by_hand"].keys()
+    for sample, expected in chief["by_hand"].items():
+        np.testing.assert_allclose(chief["predictions"][sample], expected, rtol=1e-4, atol=1e-6)
+    assert all(worker["predictions"] is None for worker in others)
+
+
 @pytest.mark.parametrize("scenario", [*EXACT, "batch_norm"])
 def test_weights_are_identical_on_all_workers(results: Results, scenario: str) -> None:
     for workers in (2, 3):
@@ -82,11 +94,12 @@ def test_each_sample_is_seen_exactly_once_an_epoch(results: Results, workers: in
         assert sorted(seen) == list(range(SAMPLES))
 
 
-def test_images_in_records_train_as_those_in_an_array(results: Results) -> None:
+@pytest.mark.parametrize("scenario", ["records", "packed"])
+def test_images_in_files_train_as_those_in_an_array(results: Results, scenario: str) -> None:
     for worker in (worker for group in results.values() for worker in group):
-        assert worker["records"]["seen"] == worker["plain"]["seen"]
+        assert worker[scenario]["seen"] == worker["plain"]["seen"]
         for name, values in worker["plain"]["history"].items():
-            np.testing.assert_allclose(worker["records"]["history"][name], values, rtol=1e-6)
+            np.testing.assert_allclose(worker[scenario]["history"][name], values, rtol=1e-6)
 
 
 def test_every_step_has_the_samples_of_one_worker(results: Results) -> None:

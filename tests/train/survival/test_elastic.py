@@ -1,12 +1,17 @@
-"""A job that may do with fewer workers goes on without one, and takes it in again."""
+"""A job that may do with fewer workers goes on without one, and takes it in again.
+
+Its numbers are those of one worker alone.
+"""
 
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from shades import recipe, write_images
+from faults import arrays_of, epochs_of, train
+from shades import EPOCHS, recipe
 
 from kubefit.api.checkpoint import Checkpoint, Elastic
 from kubefit.api.contract import ExitCode, RunConfig
@@ -16,6 +21,8 @@ from kubefit.client.gang import HOST, Gang, free_ports
 pytestmark = pytest.mark.train
 
 DEADLINE_SECONDS = 300.0
+BLOCKS = ({"conv": 4}, {"globalPool": True})
+"""Layers whose numbers do not depend on how a batch is cut."""
 
 
 class LateGang(Gang):
@@ -39,10 +46,14 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory) -> Path:
+def alone(volume: Path) -> Path:
+    """The folder of the same training by one worker."""
+    return train(volume, "alone", workers=1, blocks=BLOCKS).job_dir
+
+
+@pytest.fixture(scope="module")
+def job(volume: Path, tmp_path_factory) -> Path:
     """The folder of a job that began with two of three workers and ended with all."""
-    volume = tmp_path_factory.mktemp("volume")
-    write_images(volume / "train")
     config = RunConfig(
         namespace="ml",
         name="elastic",
@@ -54,7 +65,7 @@ def job(tmp_path_factory) -> Path:
         run="this",
         elastic=Elastic(min_workers=2, shrink_after_seconds=1),
         checkpoint=Checkpoint(memory_every_steps=5),
-        recipe=Recipe.model_validate(recipe()),
+        recipe=Recipe.model_validate(recipe(BLOCKS)),
     )
     folder = tmp_path_factory.mktemp("gang")
     with LateGang(config, folder=folder) as gang:
@@ -83,8 +94,28 @@ def test_two_began_and_three_ended(job: Path) -> None:
     assert attempts[1]["firstStep"] >= 20
 
 
-def test_no_epoch_is_lost(job: Path) -> None:
-    logs = sorted((job / "logs").glob("attempt-*/worker-0.log"))
-    lines = [line for log in logs for line in log.read_text().splitlines()]
-    epochs = [line.split()[0] for line in lines if line.startswith("epoch=")]
-    assert list(dict.fromkeys(epochs)) == [f"epoch={n}/24" for n in range(1, 25)]
+def test_every_epoch_has_the_numbers_of_one_worker(job: Path, alone: Path) -> None:
+    expected = numbers(alone)
+    assert list(expected) == [f"{n}/{EPOCHS}" for n in range(1, EPOCHS + 1)]
+    found = numbers(job)
+    assert list(found) == list(expected)
+    for epoch, values in expected.items():
+        assert set(found[epoch]) == set(values)
+        for name, value in values.items():
+            np.testing.assert_allclose(found[epoch][name], value, rtol=1e-3, err_msg=name)
+
+
+def test_the_weights_are_those_of_one_worker(job: Path, alone: Path) -> None:
+    expected, found = arrays_of(alone), arrays_of(job)
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def numbers(job: Path) -> dict[str, dict[str, float]]:
+    """What the chief has printed of each epoch; of one that was done twice, the last."""
+    lines = [dict(word.split("=") for word in line.split()) for line in epochs_of(job)]
+    return {
+        line["epoch"]: {name: float(value) for name, value in line.items() if name != "epoch"}
+        for line in lines
+    }

@@ -18,7 +18,12 @@ def run_program() -> Callable[..., Ran]:
 
     def run(program: Path, folder: Path, *, workers: int, args: list[str]) -> Ran:
         script = {"path": str(program), "runtime": "tf-keras", "args": args}
-        spec = {"workers": workers, "storage": {"claim": "none"}, "script": script}
+        spec = {
+            "workers": workers,
+            "storage": {"claim": "none"},
+            "tensorboard": {"histograms": {"everyEpochs": 2}, "profile": {"steps": [2, 4]}},
+            "script": script,
+        }
         job = TrainingJob.model_validate({"metadata": {"name": "keras-2"}, "spec": spec})
         statuses: list[WorkerStatus] = []
         lines: list[str] = []

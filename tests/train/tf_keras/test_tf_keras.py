@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from event_files import histograms, profiled_steps
 
 from kubefit.api.contract import TrainerPhase
 from kubefit.api.names import Phase
@@ -145,6 +146,19 @@ def test_progress_and_evaluation_are_reported(one, many):
             "accuracy": pytest.approx(accuracy),
         }
         assert set(run.result.versions) == {"kubefit", "tensorflow", "tf_keras", "numpy"}
+
+
+def test_histograms_and_a_profile_are_written_as_asked(one, many):
+    for run in (one, many):
+        found = histograms(run.result.job_dir)
+        assert all(epoch % 2 == 0 for epoch in found)
+        assert set(found[2]) == {"dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"}
+        # tf_keras marks steps too, counted from 0 in each epoch.
+        assert set(profiled_steps(run.result.job_dir, "steps-2-4")) == {2, 3, 4}
+    single, found = (histograms(run.result.job_dir) for run in (one, many))
+    assert single.keys() == found.keys()
+    for name, rows in single[2].items():
+        np.testing.assert_allclose(rows[:, :2], found[2][name][:, :2], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(

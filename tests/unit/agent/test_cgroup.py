@@ -47,6 +47,41 @@ def test_free_memory_is_the_least_that_any_group_has(
 
 
 @pytest.mark.parametrize(
+    ("own", "files", "limit", "peak"),
+    [
+        ("0::/", {}, None, None),
+        (
+            "0::/pod/container",
+            {
+                "pod/memory.max": "5000",
+                "pod/memory.peak": "4000",
+                "pod/container/memory.max": "max",
+                "pod/container/memory.peak": "3000",
+            },
+            5000,
+            3000,
+        ),
+        (
+            "3:memory:/",
+            {
+                "memory/memory.limit_in_bytes": "9223372036854771712\n",
+                "memory/memory.max_usage_in_bytes": "900\n",
+            },
+            None,
+            900,
+        ),
+    ],
+    ids=["no groups", "a limit of the pod", "the older hierarchy without a limit"],
+)
+def test_limit_and_peak_of_memory(
+    tmp_path: Path, own: str, files: dict[str, str], limit: int | None, peak: int | None
+):
+    make(tmp_path, {**files, "own": own})
+    assert cgroup.memory_limit(tmp_path, tmp_path / "own") == limit
+    assert cgroup.memory_peak(tmp_path, tmp_path / "own") == peak
+
+
+@pytest.mark.parametrize(
     ("own", "files", "cpus"),
     [
         ("0::/", {"cpu.max": "50000 100000\n"}, 0.5),

@@ -48,6 +48,16 @@ def test_an_unexplained_exit_shows_the_last_line_of_output():
     assert failure.message == "the program ended with exit code 3: it broke"
 
 
+def test_memory_that_was_used_up_is_told_with_limit_and_peak():
+    end = End(returncode=-signal.SIGKILL, oom_kills=1, memory_limit=2 << 30, memory_peak=2147 << 20)
+    failure = failure_of(end)
+    assert failure is not None
+    assert failure.message == (
+        "the training process was killed because the worker's memory was used up (limit 2048 MiB,"
+        " peak 2147 MiB); raise spec.resources.limits.memory or lower the batch size"
+    )
+
+
 def test_a_signal_is_named():
     failure = failure_of(End(returncode=-signal.SIGSEGV))
     assert failure is not None

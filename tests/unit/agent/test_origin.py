@@ -64,6 +64,17 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(files: JobFiles):
     found, told = choose(files)
     assert found == Origin(step=3, name=str(older))
     assert told.startswith(f"{newer} is damaged")
+    assert told.endswith(f"kept as {newer.name}.unreadable, and the next older snapshot is used")
+
+
+def test_a_damaged_checkpoint_takes_no_place_of_those_that_are_made_anew(files: JobFiles):
+    for step in (7, 8):
+        path = save(files, step)
+        path.write_bytes(path.read_bytes().replace(b"1234", b"1235"))
+    assert choose(files)[0] is None
+    path = save(files, 1)
+    store.prune(path.parent, keep=2)
+    assert choose(files) == (Origin(step=1, name=str(path)), "")
 
 
 def test_a_run_of_that_name_that_was_not_finished_is_taken_up(files: JobFiles):

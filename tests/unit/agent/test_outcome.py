@@ -56,3 +56,11 @@ def test_success_has_the_evaluation():
     assert kept.exit_code == 0
     assert kept.report is not None
     assert kept.report.evaluation == {"accuracy": 0.9}
+
+
+def test_the_evaluation_outlasts_warnings_and_metrics():
+    told = REPORT.model_copy(update={"warnings": ["w" * 1000] * 8})
+    last = outcome.outcome_of(0, failure=None, ended=5.0, report=told)
+    kept = Outcome.model_validate_json(outcome.fit(last))
+    assert kept.report is not None
+    assert kept.report.evaluation == {"accuracy": 0.9}

@@ -31,22 +31,28 @@ class Agent:
     heard: float
     incarnation: str = field(default_factory=lambda: f"agent-{next(_names)}")
     number: int = 0
+    meeting: str = ""
     generation: int = 0
     running: bool = False
     failure: Failure | None = None
+    reading: int = 0
+    """Reports until the snapshots in its memory are verified."""
 
     def report(self) -> Report:
         self.number += 1
+        self.reading = max(0, self.reading - 1)
         state = Member.RUNNING if self.running else Member.ENDED
         return Report(
             rank=self.rank,
             incarnation=self.incarnation,
             began=self.began,
             number=self.number,
+            meeting=self.meeting,
             state=state if self.generation else Member.IDLE,
             generation=self.generation,
             failure=None if self.running else self.failure,
             workers=WORKERS,
+            reading=not self.running and self.reading > 0,
         )
 
     def end(self, code: ExitCode = ExitCode.PEER_LOST) -> None:
@@ -103,7 +109,7 @@ class Meeting(RuleBasedStateMachine):
         if self.host is None:
             return
         directive = self.host.directive(report, now=self.now)
-        agent.heard = self.now
+        agent.heard, agent.meeting = self.now, directive.meeting
         if directive.action is Action.RUN and directive.generation > agent.generation:
             if agent.running:
                 agent.end()
@@ -142,6 +148,11 @@ class Meeting(RuleBasedStateMachine):
         if (agent := self.agents[rank]) is not None:
             agent.end(code)
 
+    @rule(rank=RANKS, reports=st.integers(1, 5))
+    def snapshots_are_large(self, rank: int, reports: int) -> None:
+        if (agent := self.agents[rank]) is not None:
+            agent.reading = reports
+
     @rule(rank=RANKS)
     def trainer_succeeds(self, rank: int) -> None:
         agent = self.agents[rank]
@@ -153,8 +164,7 @@ class Meeting(RuleBasedStateMachine):
         self.pass_time(0.1)
         self.agents[rank] = None
         if rank == 0:
-            # Its connections go with it.
-            self.host, self.late = None, []
+            self.host = None
 
     @rule(rank=RANKS)
     def agent_is_made_anew(self, rank: int) -> None:
@@ -219,7 +229,7 @@ class ElasticMeeting(Meeting):
     shrink_after_seconds = 0.0
 
 
-_SETTINGS = settings(max_examples=150, stateful_step_count=40, deadline=None)
+_SETTINGS = settings(max_examples=150, stateful_step_count=40)
 TestMeeting = Meeting.TestCase
 TestMeeting.settings = _SETTINGS
 TestElasticMeeting = ElasticMeeting.TestCase

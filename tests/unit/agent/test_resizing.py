@@ -19,6 +19,7 @@ class Scene:
             rank=rank,
             incarnation=f"incarnation {rank}",
             number=self.number,
+            meeting=self.meeting.meeting,
             state=state,
             generation=self.meeting.generation if state is not Member.IDLE else 0,
             workers=workers,

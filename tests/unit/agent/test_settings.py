@@ -44,6 +44,16 @@ def test_without_a_token_a_worker_that_has_peers_is_refused(tmp_path: Path):
         settings.token({Env.TOKEN_FILE: str(tmp_path / "none")}, CONFIG)
 
 
+@pytest.mark.parametrize("written", ["", " \n"])
+def test_an_empty_token_is_refused(tmp_path: Path, written: str):
+    file = tmp_path / "token"
+    file.write_text(written)
+    for workers in (1, 2):
+        config = CONFIG.model_copy(update={"workers": workers})
+        with pytest.raises(ConfigurationError, match=f"the token of this job, {file}, is empty"):
+            settings.token({Env.TOKEN_FILE: str(file)}, config)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -88,7 +98,7 @@ def test_an_agent_that_cannot_start_says_why_in_one_line(tmp_path: Path):
 
 def test_the_agent_imports_nothing_heavy():
     code = (
-        "import sys, kubefit_trainer.agent.run;"
+        "import sys, kubefit_trainer.agent.starting;"
         "print([m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,7 +17,7 @@ def stalled(
         updated=1000.0,
         step_seconds=_steps(second=100),
     )
-    return watching.stalled(report, first_step=first, now=1000.0 + seconds, stall_seconds=30.0)
+    return watching.stalled(report, silent=seconds, first_step=first, stall_seconds=30.0)
 
 
 def _steps(*, second: int = 0, minute: int = 0, longer: int = 0) -> StepSeconds:
@@ -47,8 +47,8 @@ def test_slow_steps_are_no_stall():
         step_seconds=_steps(minute=9),
     )
     ask = {"first_step": 0, "stall_seconds": 30.0}
-    assert watching.stalled(report, now=1199.0, **ask) is None
-    assert watching.stalled(report, now=1201.0, **ask) is not None
+    assert watching.stalled(report, silent=1199.0, **ask) is None
+    assert watching.stalled(report, silent=1201.0, **ask) is not None
 
 
 def test_the_first_step_after_a_restart_may_compile():
@@ -60,6 +60,31 @@ def test_the_first_step_after_a_restart_may_compile():
 def test_other_phases_have_limits_of_their_own(phase: TrainerPhase):
     assert stalled(phase, 3500.0) is None
     assert stalled(phase, 25 * 3600.0) is not None
+
+
+def test_a_clock_that_jumps_is_no_silence():
+    silence = watching.Silence()
+
+    def seconds(updated: float, now: float) -> float:
+        report = TrainerReport(phase=TrainerPhase.TRAINING, updated=updated)
+        return silence.seconds(report, now)
+
+    assert seconds(1000.0, now=5.0) == 0.0
+    assert seconds(1000.0, now=7.0) == 2.0
+    # The clock of the machine was put back, and then forward, by hours.
+    assert seconds(-9000.0, now=8.0) == 0.0
+    assert seconds(99000.0, now=9.0) == 0.0
+    assert seconds(99000.0, now=12.0) == 3.0
+
+
+def test_workers_that_came_least_far_are_named():
+    assert watching.behind({0: 7, 1: 7}) == ""
+    assert watching.behind({0: 7, 1: 6, 2: 7}) == (
+        "; of all workers, worker 1 came least far, to step 6 (others to 7)"
+    )
+    assert "worker 0, worker 1, worker 2 and 2 more" in watching.behind(
+        dict.fromkeys(range(5), 6) | {5: 7}
+    )
 
 
 @pytest.mark.parametrize(

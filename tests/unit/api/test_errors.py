@@ -115,7 +115,7 @@ REFUSALS: list[tuple[str, object, str]] = [
     (
         "status",
         {"phase": "Odd"},
-        "status.phase: 'Odd' is not one of Pending, Starting, Running,"
+        "status.phase: 'Odd' is not one of Pending, Queued, Starting, Running,"
         " Restarting, Suspended, Succeeded, Failed",
     ),
     ("status", {"startTime": "noon"}, "status.startTime: 'noon' is not a date and time"),

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from kubefit.api.recipe import EarlyStopping
 from kubefit_trainer.checkpoints import callback_state
+from kubefit_trainer.checkpoints.callback_state import Settings
+from kubefit_trainer.recipe.watching import StopEarly
 
 
 class Remembers:
@@ -16,7 +19,7 @@ class Remembers:
 
 def restored(before: Remembers, after: Remembers) -> Remembers:
     arrays: callback_state.Arrays = {}
-    state = json.loads(json.dumps(callback_state.of(before, "callback/0", arrays)))
+    state = json.loads(json.dumps(callback_state.of(before, "callback/0", arrays, Settings())))
     assert callback_state.restore(after, state, arrays)
     return after
 
@@ -50,7 +53,78 @@ def test_another_callback_at_its_place_is_left_alone() -> None:
     class Other(Remembers):
         pass
 
-    state = callback_state.of(Remembers(wait=3), "callback/0", {})
+    state = callback_state.of(Remembers(wait=3), "callback/0", {}, Settings())
     other = Other(wait=0)
     assert not callback_state.restore(other, state, {})
     assert other.wait == 0
+
+
+class Stops:
+    """With settings and state, as `EarlyStopping` is."""
+
+    def __init__(self, *, patience: int, monitor: str = "val_loss") -> None:
+        self.patience, self.monitor = patience, monitor
+        self.wait, self.weights = 0, np.zeros(2)
+
+
+def trained(stops: Stops, settings: Settings) -> Stops:
+    settings.see(stops)
+    stops.wait, stops.weights = 2, np.ones(2)
+    return stops
+
+
+def kept(callback: Any, settings: Settings) -> tuple[dict[str, Any], callback_state.Arrays]:
+    arrays: callback_state.Arrays = {}
+    state = callback_state.of(callback, "callback/1", arrays, settings)
+    return json.loads(json.dumps(state)), arrays
+
+
+def test_settings_that_were_changed_meanwhile_stay_and_state_comes_back() -> None:
+    settings = Settings()
+    state = kept(trained(Stops(patience=3), settings), settings)
+    after = Stops(patience=9)
+    assert callback_state.restore(after, *state)
+    assert (after.patience, after.wait) == (9, 2)
+    np.testing.assert_array_equal(after.weights, [1, 1])
+
+
+def test_what_was_restored_is_state_at_the_next_interruption_too() -> None:
+    settings, later = Settings(), Settings()
+    first = kept(trained(Stops(patience=3), settings), settings)
+    between, after = Stops(patience=3), Stops(patience=3)
+    later.see(between)
+    callback_state.restore(between, *first)
+    later.see(between)
+    callback_state.restore(after, *kept(between, later))
+    assert after.wait == 2
+
+
+def test_a_setting_that_training_changes_is_state() -> None:
+    settings = Settings()
+    before, after = Stops(patience=3), Stops(patience=5)
+    settings.see(before)
+    before.patience = 2
+    callback_state.restore(after, *kept(before, settings))
+    assert after.patience == 2
+
+
+def test_what_was_best_of_another_value_is_forgotten() -> None:
+    settings = Settings()
+    state = kept(trained(Stops(patience=3), settings), settings)
+    after = Stops(patience=3, monitor="val_accuracy")
+    assert not callback_state.restore(after, *state)
+    assert after.wait == 0
+
+
+def test_settings_of_what_a_callback_of_a_recipe_counts_with_stay() -> None:
+    def stops(min_delta: float) -> StopEarly:
+        return StopEarly(EarlyStopping(patience=2, min_delta=min_delta))
+
+    settings, before, after = Settings(), stops(0.0), stops(0.5)
+    settings.see(before)
+    before._improvement.better(1.0)
+    before._improvement.better(1.0)
+    assert callback_state.restore(after, *kept(before, settings))
+    assert after._improvement.waited == 1
+    assert not after._improvement.better(0.6)
+    assert after._improvement.better(0.4)

@@ -112,6 +112,19 @@ def test_a_volume_that_cannot_be_written_is_told_and_ends_training_only_after_a_
         kept.keep(at(4))
 
 
+def test_a_volume_that_cannot_be_written_is_not_tried_at_every_snapshot(kept: Kept) -> None:
+    kept.volume.write_text("in the way")
+    kept.now = 600.0
+    kept.keep(at(1))
+    kept.volume.unlink()
+    kept.now = 610.0
+    kept.keep(at(2))
+    assert steps(kept.volume) == []
+    kept.now = 630.0
+    kept.keep(at(3))
+    assert steps(kept.volume) == [3]
+
+
 def test_a_volume_that_can_be_written_again_is_told(kept: Kept) -> None:
     kept.volume.write_text("in the way")
     kept.keep(at(1), checkpoint=True)
@@ -132,5 +145,37 @@ def test_a_snapshot_that_no_file_can_hold_is_told_and_the_next_one_is_written(
 ) -> None:
     kept.keep(at(1, found={"rate": object()}), checkpoint=True)
     assert "step 1" in capsys.readouterr().err
+    assert "step 1" in kept.told[-1].failing
     kept.keep(at(2), checkpoint=True)
+    assert steps(kept.volume) == [2]
+
+
+def test_a_grace_period_that_is_shorter_than_a_checkpoint_takes_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter(range(0, 1000, 40))
+    keeper = Keeper(
+        Checkpoint(),
+        memory=None,
+        volume=tmp_path,
+        grace_seconds=30,
+        clock=lambda: float(next(clock)),
+    )
+    for step in (1, 2):
+        keeper.keep(at(step), checkpoint=True)
+        keeper.flush()
+    said = capsys.readouterr().err
+    assert said.count("a checkpoint took") == 1
+    assert "40 s, and a pod that is told to stop has 30 s" in said
+    assert "raise terminationGracePeriodSeconds" in said
+
+
+def test_a_checkpoint_that_is_wanted_soon_is_taken_after_the_next_step(kept: Kept) -> None:
+    assert not kept.keeper.due(1)
+    kept.keeper.soon()
+    assert kept.keeper.due(1)
+    assert not kept.keeper.due(2)
+    kept.keep(at(2))
+    assert steps(kept.volume) == [2]
+    kept.keep(at(3))
     assert steps(kept.volume) == [2]

@@ -1,5 +1,6 @@
 """Commands against a real HTTP server that answers as an API server refuses."""
 
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_PATCH = do_DELETE = _answer  # noqa: N815
+    do_GET = do_PATCH = do_POST = do_DELETE = _answer  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
@@ -244,17 +245,38 @@ def test_a_list_has_the_columns_of_kubectl(server: _Server, ask: Ask) -> None:
     assert row.split()[:5] == ["digits", "Running", "2/2", "3/10", "0.1234"]
 
 
+def test_getting_a_job_shows_its_last_failures_and_the_output_of_the_newest(
+    server: _Server, ask: Ask
+) -> None:
+    old = {
+        "reason": "Evicted",
+        "message": "rank 0 (pod a): evicted",
+        "time": "2026-01-02T03:04:05Z",
+    }
+    new = {"reason": "UserError", "message": "rank 1 (pod b): no", "details": "one\ntwo"}
+    status = {"phase": "Restarting", "failure": new, "failures": [old, new]}
+    server.answers["GET", _path("digits")] = (200, {**JOB, "status": status})
+    lines = [" ".join(line.split()) for line in ask("get", "digits").stdout.splitlines()]
+    first = lines.index("failure UserError: rank 1 (pod b): no")
+    assert lines[first + 1 : first + 4] == [
+        "one",
+        "two",
+        "earlier 2026-01-02 03:04:05 Evicted: rank 0 (pod a): evicted",
+    ]
+
+
 def test_watching_a_failed_job_gives_its_first_cause_and_exit_code_1(
     server: _Server, ask: Ask
 ) -> None:
-    failure = {"reason": "UserError", "message": "KeyError: 'price'", "pod": "digits-1", "rank": 1}
+    said = "rank 1 (pod digits-1): KeyError: 'price'"
+    failure = {"reason": "UserError", "message": said, "pod": "digits-1", "rank": 1}
     server.answers["GET", _path("digits")] = (
         200,
         {**JOB, "status": {"phase": "Failed", "failure": failure}},
     )
     result = ask("watch", "digits")
     assert result.exit_code == 1
-    assert "error: digits failed (digits-1): KeyError: 'price'" in result.stderr
+    assert f"error: digits failed: {said}" in result.stderr
     assert "hint: kubefit logs digits -n team --rank 1" in result.stderr
 
 
@@ -276,6 +298,58 @@ def test_logs_of_a_job_without_pods_say_where_the_output_is(server: _Server, ask
     result = ask("logs", "digits")
     assert result.exit_code == 3
     assert "the job's volume keeps all output in team/digits/logs" in result.stderr
+    for options in (["--attempt", "1"], ["--from-volume", "-f"]):
+        assert ask("logs", "digits", *options).exit_code == 2
+
+
+def test_a_job_is_explained_also_to_whoever_may_not_look_at_pods(server: _Server, ask: Ask) -> None:
+    condition = {
+        "type": "PodsReady",
+        "status": "False",
+        "reason": "Waiting",
+        "message": "0 of 1 workers are ready",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    found = {**JOB, "status": {"phase": "Starting", "conditions": [condition]}}
+    server.answers["GET", _path("digits")] = 200, found
+    for resource in ("pods", "events"):
+        refused = 403, _status(403, "jane cannot list")
+        server.answers["GET", f"/api/v1/namespaces/team/{resource}"] = refused
+    told = ask("explain", "digits")
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.startswith("team/digits is Starting: 0 of 1 workers are ready. It waits: ")
+    event = {
+        "involvedObject": {"kind": "Pod", "name": "digits-0-x"},
+        "reason": "FailedMount",
+        "message": "no such secret",
+        "lastTimestamp": datetime.datetime.now(datetime.UTC).isoformat(),
+    }
+    pod = {**_pod(0), "status": {"phase": "Pending"}}
+    server.answers["GET", "/api/v1/namespaces/team/pods"] = 200, {"items": [pod]}
+    server.answers["GET", "/api/v1/namespaces/team/events"] = 200, {"items": [event]}
+    document = json.loads(ask("explain", "digits", "-o", "json").stdout)
+    assert "pod digits-0-x is FailedMount: no such secret" in document["cause"]
+
+
+def test_the_doctor_says_what_is_missing_and_what_it_may_not_look_at(
+    server: _Server, ask: Ask
+) -> None:
+    review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    server.answers["POST", review] = 201, {"status": {"allowed": True}}
+    server.answers["GET", "/version"] = 200, {"gitVersion": "v1.37.0", "major": "1", "minor": "37"}
+    server.answers["GET", "/api/v1/nodes"] = 403, _status(403, "jane cannot list")
+    operators = "/apis/apps/v1/deployments"
+    server.answers["GET", operators] = 403, _status(403, "jane cannot list")
+    own = "/apis/apps/v1/namespaces/kubefit-system/deployments"
+    server.answers["GET", own] = 200, {"items": []}
+    result = ask("doctor")
+    assert result.exit_code == 1, result.stderr
+    lines = {line.split()[1]: line for line in result.stdout.splitlines()}
+    assert lines["cluster"].startswith("ok ")
+    assert lines["definition"].startswith("fail ")
+    assert lines["operator"].startswith("fail ")
+    assert lines["rights"].startswith("ok ")
+    assert lines["nodes"].startswith("unknown  nodes       not allowed to look: ")
 
 
 def _pod(rank: int) -> dict[str, Any]:

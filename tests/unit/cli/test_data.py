@@ -69,6 +69,30 @@ def test_pack_and_inspect_what_was_packed(pets: Path) -> None:
     assert yaml.safe_load(out)["sizes"]["largest"] == "16x21"
 
 
+def test_pack_and_inspect_a_manifest_with_several_labels_an_image(pets: Path) -> None:
+    lines = ["path;kind", "cats/0.png;old+wet", "cats/1.png;", "dogs/0.png;wet"]
+    (pets / "list.csv").write_text("\n".join(lines).replace(";", ","))
+    told = ("--labels", "multiLabel", "--label-column", "kind", "--label-separator", "+")
+    target = pets.parent / "packed"
+    code, out, err = kubefit("pack", pets / "list.csv", target, *told)
+    assert code == 0, err
+    assert out.startswith(f"{target}: 3 images of 2 classes in 1 shard, ")
+    for words in ((pets / "list.csv", *told), (target,)):
+        code, out, err = kubefit("inspect", *words, "-o", "json")
+        assert code == 0, err
+        assert json.loads(out)["classes"] == {"old": 1, "wet": 2}
+
+
+def test_inspect_tells_the_range_of_numbers(pets: Path) -> None:
+    (pets / "list.csv").write_text("path,age\ncats/0.png,1.5\ndogs/0.png,-30")
+    told = ("--labels", "regression", "--label-column", "age")
+    code, out, _ = kubefit("inspect", pets / "list.csv", *told)
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["2", "images", "with", "1", "number", "each", "(manifest)"]
+    assert lines[-1] == ["age", "-30", "1.5"]
+
+
 def test_pack_names_bad_files_and_ends(pets: Path) -> None:
     (pets / "cats" / "0.png").write_bytes(b"<html>")
     code, _, err = kubefit("pack", pets, pets.parent / "packed")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kubefit.client.local_record import LocalRecord
+
 KUBEFIT = str(Path(sys.executable).with_name("kubefit"))
 TRAINS = """
 import sys
@@ -143,6 +145,33 @@ def test_a_file_that_cannot_be_used_gives_exit_code_2(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(sentence)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_for_results_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print(1)\n")
+    (tmp_path / "runs").write_text("in the way")
+    done = _run(tmp_path, "train.py")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/runs")
+    assert "--runs-dir names another folder" in done.stderr
+
+
+def test_a_job_that_runs_already_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print(1)\n")
+    with LocalRecord(tmp_path / "runs/train").hold():
+        done = _run(tmp_path, "train.py")
+        assert done.returncode == 2
+        assert "error: job train runs already\nhint: wait for its end, or give" in done.stderr
+        assert [path.name for path in (tmp_path / "runs/train").iterdir()] == ["job.lock"]
+
+
+@train
+def test_a_job_that_the_command_runs_is_left_alone_by_the_client(
+    endless: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    assert endless.stderr is not None
+    next(line for line in endless.stderr if line.startswith("epoch "))
+    assert LocalRecord(tmp_path / "runs/train").locked
 
 
 def test_a_wrong_option_gives_exit_code_2(tmp_path: Path) -> None:

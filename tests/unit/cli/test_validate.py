@@ -142,7 +142,7 @@ def test_no_command_line_imports_tensorflow_or_the_kubernetes_client() -> None:
     program = (
         "import sys; from kubefit.cli import app; from typer.testing import CliRunner\n"
         f"CliRunner().invoke(app, ['validate', {str(ROOT / 'examples/02-script/job.yaml')!r}])\n"
-        "print(sorted({'tensorflow', 'keras', 'kubernetes', 'kopf'} & set(sys.modules)))"
+        "print(sorted({'tensorflow', 'keras', 'kubernetes', 'kopf', 'aiohttp'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -12,6 +12,21 @@ from kubefit.core.observed import Defaults, Observed
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
+def stored(manager: str, **metadata: Any) -> dict[str, Any]:
+    """Metadata as the API server gives it out, with what it adds itself."""
+    fields = {"f:metadata": {"f:labels": {}}, "f:spec": {}}
+    managed = {"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1"}
+    made = NOW.isoformat().replace("+00:00", "Z")
+    return {
+        "namespace": "team",
+        "resourceVersion": "4711",
+        "generation": 1,
+        "creationTimestamp": made,
+        "managedFields": [{**managed, "time": made, "fieldsV1": fields}],
+        **metadata,
+    }
+
+
 @dataclass
 class Scene:
     """A TrainingJob of two workers and what there is of its children."""
@@ -26,8 +41,16 @@ class Scene:
     status: dict[str, Any] = field(default_factory=dict)
     job: dict[str, Any] | None = None
     pods: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
+    defaults: Defaults = field(default_factory=lambda: Defaults(image="trainer:1"))
     claim: bool = True
     chief: WorkerStatus | None = None
+    refused_pods: tuple[dict[str, Any], ...] = ()
+    pod_events: tuple[dict[str, Any], ...] = ()
+    refusal: str = ""
+    generation: int = 1
     now: datetime.datetime = NOW
 
     def pod(self, rank: int, phase: str, *, ready: bool = False, **more: Any) -> dict[str, Any]:
@@ -38,11 +61,13 @@ class Scene:
             {"type": "Ready", "status": str(ready)},
         ]
         pod = {
-            "metadata": {
-                "name": f"digits-{rank}-{len(self.pods)}",
-                "creationTimestamp": f"1970-01-01T00:00:{len(self.pods):02}Z",
-                "annotations": {"batch.kubernetes.io/job-completion-index": str(rank)},
-            },
+            "metadata": stored(
+                "kube-controller-manager",
+                name=f"digits-{rank}-{len(self.pods)}",
+                uid=f"pod-{len(self.pods)}",
+                creationTimestamp=f"1970-01-01T00:00:{len(self.pods):02}Z",
+                annotations={"batch.kubernetes.io/job-completion-index": str(rank)},
+            ),
             "spec": {"containers": [{"name": "trainer", "resources": {}}]},
             "status": status,
         }
@@ -74,7 +99,7 @@ class Scene:
     def made(self, *conditions: str, **status: Any) -> None:
         """The Indexed Job exists, with these conditions true."""
         found = [{"type": kind, "status": "True"} for kind in conditions]
-        metadata = {"name": "digits", "namespace": "team", "uid": "job", "annotations": {}}
+        metadata = stored("kubefit", name="digits", uid="job", annotations={})
         self.job = {"metadata": metadata, "status": {"conditions": found, **status}}
 
     def seen(self) -> Observed:
@@ -84,20 +109,26 @@ class Scene:
             resource={
                 "apiVersion": "kubefit.dev/v1alpha1",
                 "kind": "TrainingJob",
-                "metadata": {
-                    "name": "digits",
-                    "namespace": "team",
-                    "uid": "owner",
-                    "generation": 1,
-                },
+                "metadata": stored(
+                    "kubectl",
+                    name="digits",
+                    uid="owner",
+                    generation=self.generation,
+                    labels=self.labels,
+                    annotations=self.annotations,
+                ),
                 "spec": self.spec,
                 "status": self.status,
             },
-            defaults=Defaults(image="trainer:1"),
+            defaults=self.defaults,
             job=self.job,
             pods=tuple(self.pods),
+            leftovers=self.leftovers,
             claims=frozenset({"training"} if self.claim else ()),
             chief=self.chief,
+            refused_pods=self.refused_pods,
+            pod_events=self.pod_events,
+            refusal=self.refusal,
         )
 
 

@@ -18,7 +18,7 @@ def test_the_earliest_of_two_failures_is_the_cause(scene) -> None:
     scene.last_words(0, 16, "late", 20.0)
     scene.last_words(1, 16, "early", 10.0)
     found = cause(scene)
-    assert (found.rank, found.message) == (1, "rank 1: early")
+    assert (found.rank, found.message) == (1, "rank 1 (pod digits-1-1): early")
 
 
 def test_a_lost_peer_never_hides_the_one_that_left(scene) -> None:
@@ -31,15 +31,6 @@ def test_a_lost_peer_never_hides_the_one_that_left(scene) -> None:
 def test_a_wrong_field_is_named_first(scene) -> None:
     scene.last_words(0, 11, "spec.recipe.data.train.folder: /mnt/x does not exist", 1.0)
     assert cause(scene).message == "spec.recipe.data.train.folder: /mnt/x does not exist"
-
-
-def test_memory_is_told_with_its_limit_and_field(scene) -> None:
-    pod = scene.ended(1, 137, reason="OOMKilled")
-    pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "2Gi"}}
-    found = cause(scene)
-    assert found.reason == "OutOfMemory"
-    assert "2Gi" in found.message
-    assert "spec.resources.limits.memory" in found.message
 
 
 def test_what_could_not_be_fetched_is_told_in_the_words_of_the_container_that_tried(scene) -> None:
@@ -61,7 +52,7 @@ def test_a_container_that_has_fetched_hides_no_failure_of_the_trainer(scene) -> 
     pod = scene.last_words(0, 10, "ValueError: no", 20.0)
     fetched = {"name": "fetch", "state": {"terminated": {"exitCode": 0}}}
     pod["status"]["initContainerStatuses"] = [fetched]
-    assert cause(scene).message == "rank 0: ValueError: no"
+    assert cause(scene).message == "rank 0 (pod digits-0-0): ValueError: no"
 
 
 def test_a_signal_has_its_name(scene) -> None:
@@ -74,11 +65,28 @@ def test_an_exit_code_of_the_table_speaks_without_last_words(scene) -> None:
     assert cause(scene).reason == "Preempted"
 
 
-def test_an_evicted_pod_is_told_in_the_words_of_the_kubelet(scene) -> None:
-    scene.pod(0, "Failed", reason="Evicted", message="the node was low on memory")
+def test_a_pod_that_was_taken_away_is_the_cause_though_it_had_time_to_say_that_it_stops(
+    scene,
+) -> None:
+    scene.last_words(0, 13, "worker 1 went away", 10.0)
+    marked = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    scene.last_words(1, 12, "told to stop", 11.0)["status"]["conditions"].append(marked)
     found = cause(scene)
-    assert found.reason == "Evicted"
-    assert found.message == "rank 0: the node was low on memory"
+    assert (found.reason, found.rank, found.exit_code) == ("Evicted", 1, 12)
+
+
+def test_an_error_of_the_program_is_not_hidden_by_an_eviction(scene) -> None:
+    marked = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    scene.last_words(1, 10, "ValueError: no", 11.0)["status"]["conditions"].append(marked)
+    assert cause(scene).message.endswith("ValueError: no")
+
+
+def test_the_end_of_a_pod_without_last_words_is_when_its_conditions_changed(scene) -> None:
+    scene.last_words(0, 16, "late", 20.0)
+    changed = {"type": "ContainersReady", "status": "False"}
+    changed["lastTransitionTime"] = "1970-01-01T00:00:10Z"
+    scene.pod(1, "Failed", reason="NodeLost", conditions=[changed])
+    assert cause(scene).rank == 1
 
 
 def test_a_code_that_is_no_signal_is_told_as_a_number(scene) -> None:
@@ -90,13 +98,13 @@ def test_the_cause_is_that_of_the_last_attempt(scene) -> None:
     scene.last_words(1, 16, "first attempt", 0.5)
     scene.pod(1, "Running", ready=True)
     scene.last_words(0, 10, "second attempt", 20.0)
-    assert cause(scene).message == "rank 0: second attempt"
+    assert cause(scene).message == "rank 0 (pod digits-0-2): second attempt"
 
 
 def test_a_replacement_that_lost_its_peers_does_not_hide_why_it_was_made(scene) -> None:
     scene.last_words(1, 16, "crashed", 0.5)
     scene.last_words(1, 13, "worker 0 went away", 20.0)
-    assert cause(scene).message == "rank 1: crashed"
+    assert cause(scene).message == "rank 1 (pod digits-1-0): crashed"
 
 
 def test_a_failed_pod_whose_trainer_ended_well_is_not_told_as_a_success(scene) -> None:

@@ -10,21 +10,6 @@ def test_pods_without_trouble_say_nothing(scene) -> None:
     assert not_ready(scene.pods) is None
 
 
-def test_the_words_of_the_scheduler_are_told_with_the_rank(scene) -> None:
-    condition = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes: no GPU"}
-    scene.pod(1, "Pending", conditions=[condition])
-    assert not_ready(scene.pods) == ("Unschedulable", "rank 1: 0/3 nodes: no GPU")
-
-
-def test_an_image_that_cannot_be_pulled_is_named(scene) -> None:
-    state = {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}}
-    container = {"name": "trainer", "image": "nowhere:1", "state": state}
-    scene.pod(0, "Pending", containerStatuses=[container])
-    reason, message = not_ready(scene.pods)
-    assert reason == "ImagePullBackOff"
-    assert message == "rank 0: back-off (image nowhere:1)"
-
-
 def test_only_the_latest_pod_of_a_rank_counts(scene) -> None:
     condition = {"type": "PodScheduled", "status": "False", "message": "no"}
     scene.pod(0, "Failed", conditions=[condition])
@@ -36,4 +21,7 @@ def test_fetching_is_told(scene) -> None:
     running = {"name": "fetch", "state": {"running": {}}}
     waiting = {"name": "trainer", "state": {"waiting": {"reason": "PodInitializing"}}}
     scene.pod(0, "Pending", initContainerStatuses=[running], containerStatuses=[waiting])
-    assert not_ready(scene.pods) == ("Fetching", "rank 0: spec.fetch is carried out")
+    assert not_ready(scene.pods) == (
+        "Fetching",
+        "rank 0 (pod digits-0-0): spec.fetch is carried out",
+    )

@@ -1,5 +1,6 @@
 """The objects of a job are those that were reviewed; a change of them is seen in a diff."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import yaml
 
 from kubefit.api.contract import CONFIG_KEY, RunConfig
 from kubefit.api.errors import read_job
+from kubefit.api.log_lines import LogFormat
 from kubefit.core import objects
 from kubefit.core.desired import desired, digest
 from kubefit.core.observed import Defaults
@@ -23,9 +25,31 @@ PATCHED = {
         "metadata": {"labels": {"team": "vision"}},
         "spec": {
             "nodeSelector": {"pool": "gpu"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            "priorityClassName": "system-node-critical",
+            "schedulerName": "default-scheduler",
+            "affinity": {
+                "podAntiAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": [
+                        {
+                            "labelSelector": {"matchLabels": {"app": "noisy"}},
+                            "topologyKey": "kubernetes.io/hostname",
+                        }
+                    ]
+                }
+            },
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "topology.kubernetes.io/zone",
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": {"kubefit.dev/job": "patched"}},
+                }
+            ],
             "containers": [{"name": "trainer", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}],
         },
     },
+    "scheduling": {"onePerNode": True},
     "volumes": [
         {"name": "pets", "claim": "pets", "mountPath": "/mnt/pets"},
         {
@@ -39,9 +63,14 @@ PATCHED = {
         {"from": "https://example.org/w.h5", "to": "w.h5", "sha256": "0" * 64},
     ],
     "storage": {"create": {"size": "20Gi", "storageClass": "fast", "accessMode": "ReadWriteOnce"}},
+    "initialWeights": {"job": "before"},
     "script": {"path": "/app/train.py", "args": ["--epochs", "3"]},
-    "tensorboard": {"enabled": True},
-    "runPolicy": {"suspend": True, "maxRestarts": 5, "activeDeadlineSeconds": 3600},
+    "tensorboard": {
+        "enabled": True,
+        "histograms": {"everyEpochs": 5},
+        "profile": {"steps": [10, 19]},
+    },
+    "runPolicy": {"maxRestarts": 5, "activeDeadlineSeconds": 3600},
 }
 
 
@@ -50,7 +79,11 @@ def _job(name: str) -> dict:
         return {
             "apiVersion": "kubefit.dev/v1alpha1",
             "kind": "TrainingJob",
-            "metadata": {"name": name},
+            "metadata": {
+                "name": name,
+                "labels": {"kueue.x-k8s.io/queue-name": "gpus", "team": "vision"},
+                "annotations": {"provreq.kueue.x-k8s.io/maxRunDurationSeconds": "600"},
+            },
             "spec": PATCHED,
         }
     return yaml.safe_load((ROOT / f"examples/{name}/job.yaml").read_text())
@@ -69,6 +102,16 @@ def test_the_objects_of_a_job_are_the_reviewed_ones(name, request) -> None:
     if request.config.getoption("--update-golden"):
         file.write_text(text)
     assert file.read_text() == text, "run pytest --update-golden and review the diff"
+
+
+def test_workers_are_told_of_another_log_format_than_text() -> None:
+    document = _job("patched")
+    document["metadata"] |= {"namespace": "golden", "uid": "00000000-0000-0000-0000-000000000001"}
+    job = read_job(document)
+    defaults = dataclasses.replace(DEFAULTS, log_format=LogFormat.JSON)
+    template = desired(job, defaults, spec_digest=digest(job))[-1]["spec"]["template"]["spec"]
+    for container in (*template["initContainers"], *template["containers"]):
+        assert {"name": "KUBEFIT_LOG_FORMAT", "value": "json"} in container["env"]
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("examples/*/job.yaml")), ids=str)

@@ -24,3 +24,23 @@ def test_the_base_is_left_as_it_is() -> None:
     base = {"c": {"d": 1}}
     merged(base, {"c": {"d": 2}})
     assert base == {"c": {"d": 1}}
+
+
+def test_a_volume_may_be_mounted_at_several_places() -> None:
+    base = [{"name": "volume", "mountPath": "/mnt/kubefit"}]
+    patch = [
+        {"name": "data", "mountPath": "/images", "subPath": "images"},
+        {"name": "data", "mountPath": "/labels", "subPath": "labels"},
+    ]
+    assert merged(base, patch) == [*base, *patch]
+
+
+def test_another_volume_at_the_same_place_takes_it() -> None:
+    base = [{"name": "memory", "mountPath": "/dev/shm"}, {"name": "tmp", "mountPath": "/tmp"}]
+    shm, tmp = merged(base, [{"name": "dshm", "mountPath": "/dev/shm"}])
+    assert (shm, tmp["name"]) == ({"name": "dshm", "mountPath": "/dev/shm"}, "tmp")
+
+
+def test_a_mount_without_a_path_changes_that_of_its_volume() -> None:
+    base = [{"name": "volume", "mountPath": "/mnt/kubefit"}]
+    assert merged(base, [{"name": "volume", "subPath": "team"}]) == [{**base[0], "subPath": "team"}]

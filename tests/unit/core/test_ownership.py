@@ -25,6 +25,12 @@ def test_the_own_child_is_changed() -> None:
     assert stranger(own, {"kind": "ConfigMap"}, JOB) == ""
 
 
+def test_an_own_child_that_goes_is_waited_for() -> None:
+    own = existing({"kind": "TrainingJob", "name": "digits", "uid": "new"})
+    own["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+    assert "PodGroup digits is about to go" in stranger(own, {"kind": "PodGroup"}, JOB)
+
+
 def test_the_child_of_a_deleted_namesake_is_waited_for() -> None:
     old = existing({"kind": "TrainingJob", "name": "digits", "uid": "old"})
     assert "earlier job of this name" in stranger(old, {"kind": "Service"}, JOB)

@@ -89,6 +89,52 @@ def test_a_restarted_job_runs_again(scene) -> None:
     assert phase(scene) == "Running"
 
 
+@pytest.fixture
+def elastic(scene):
+    """A job of three workers, of which two may train, and the chief says that they do."""
+    scene.spec |= {"workers": 3, "elastic": {"minWorkers": 2}}
+    scene.made()
+    scene.pod(0, "Running", ready=True)
+    scene.chief_does(TrainerPhase.TRAINING)
+    return scene
+
+
+def test_an_elastic_job_that_trains_without_a_worker_is_running_and_says_with_how_many(
+    elastic,
+) -> None:
+    elastic.pod(1, "Failed")
+    elastic.pod(1, "Pending")
+    elastic.pod(2, "Running", ready=True)
+    assert phase(elastic) == "Running"
+    conditions = {c["type"]: c for c in plan(elastic.seen()).status["conditions"]}
+    assert conditions["Progressing"]["message"] == "2 of 3 workers train"
+    assert conditions["PodsReady"]["status"] == "False"
+    assert plan(elastic.seen()).status["summary"]["ready"] == "2/3"
+
+
+def test_an_elastic_job_that_has_just_lost_a_worker_does_not_run(elastic) -> None:
+    elastic.chief = elastic.chief.model_copy(update={"workers": 3})
+    elastic.ended(1, 16)
+    elastic.pod(2, "Running", ready=True)
+    assert phase(elastic) == "Restarting"
+
+
+def test_an_elastic_job_does_not_run_below_its_minimum_though_its_chief_is_silent(elastic) -> None:
+    elastic.status = {"phase": "Running"}
+    elastic.chief = None
+    elastic.ended(1, 16)
+    assert phase(elastic) == "Restarting"
+    elastic.pod(2, "Running", ready=True)
+    assert phase(elastic) == "Running"
+
+
+def test_nothing_runs_without_its_chief(elastic) -> None:
+    elastic.pods.clear()
+    elastic.pod(1, "Running", ready=True)
+    elastic.pod(2, "Running", ready=True)
+    assert phase(elastic) == "Pending"
+
+
 @pytest.mark.parametrize(
     ("condition", "expected"), [("Complete", "Succeeded"), ("Failed", "Failed")]
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 
 from kubefit.api.fetch import Fetch
 from kubefit_trainer.fetch import FetchError, carry_out, download
@@ -267,3 +268,22 @@ def test_a_server_that_is_not_there_may_come_back_and_secrets_stay_secret(
     assert not caught.value.permanent
     assert str(caught.value).startswith("spec.fetch[0].from: s3://pets/photos cannot be fetched: ")
     assert "much-too-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["../escape", "a/../../escape", "./x", "a//b", "a\0b"])
+def test_a_key_that_leads_out_of_the_folder_is_refused(
+    key: str, pets, fetch, volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A store may tell any key; the client of these tests would not even send such a one.
+    found = s3fs.S3FileSystem.find
+
+    def find(self: s3fs.S3FileSystem, path: str, **options: Any) -> dict[str, Any]:
+        one = next(iter(found(self, path, **options).values()))
+        return {f"{path}/{key}": {**one, "name": f"{path}/{key}"}}
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "find", find)
+    with pytest.raises(FetchError, match="which cannot be a file") as caught:
+        fetch("pets/photos", "data")
+    assert caught.value.permanent
+    assert [path for path in volume.rglob("*") if path.name == "escape"] == []
+    assert not (volume / "data").exists()

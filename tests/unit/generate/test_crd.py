@@ -91,7 +91,7 @@ def test_conditions_are_merged_by_type() -> None:
 
 
 def test_it_fits_into_the_annotation_of_a_plain_kubectl_apply() -> None:
-    assert len(json.dumps(crd())) < 262_144 / 4
+    assert len(json.dumps(crd())) < 262_144 / 3
 
 
 def test_text_that_kubectl_reads_as_a_boolean_is_quoted() -> None:
@@ -130,6 +130,7 @@ def test_the_editor_schema_is_a_valid_schema_and_accepts_a_job() -> None:
         ),
         ({"image": None}, "$.spec.image"),
         ({"tensorboard": {"enabled": "yes"}}, "$.spec.tensorboard.enabled"),
+        ({"tensorboard": {"profile": {"steps": [10]}}}, "$.spec.tensorboard.profile.steps"),
     ],
 )
 def test_the_editor_schema_marks_a_mistake_where_it_is(change: dict[str, Any], path: str) -> None:

@@ -1,12 +1,14 @@
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow import csv, parquet
 
-from kubefit.api.recipe import Data
+from kubefit.api.recipe import SOURCES, Data, Images, LabelKind
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment, pack, survey
 from kubefit_trainer.images.decode import Picture
@@ -30,20 +32,40 @@ def volume(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def packed(volume: Path, *, side: int = 48, skip: bool = False) -> pack.Packed:
+def packed(
+    volume: Path,
+    *,
+    side: int = 48,
+    skip: bool = False,
+    kind: LabelKind = LabelKind.SINGLE_LABEL,
+    **source: Any,
+) -> pack.Packed:
     return pack.pack(
-        volume / "pets",
+        images_of(source or {"folder": "pets"}, volume),
         volume / "packed",
+        kind=kind,
         side=side,
         quality=95,
         skip_unreadable=skip,
         threads=2,
-        watch=lambda files, total: files,
+        watch=lambda samples, total: samples,
     )
 
 
-def opened(volume: Path, **train: str) -> Source:
-    data = Data.model_validate({"train": train, "imageSize": list(SIZE)})
+def images_of(source: dict[str, Any], volume: Path) -> Images:
+    """With absolute paths, as `kubefit data` has them."""
+    absolute = {k: str(volume / v) if k in SOURCES else v for k, v in source.items()}
+    return Images.model_validate(absolute)
+
+
+def looked_at(path: Path, *, full: bool = True) -> survey.Survey:
+    images = survey.images_at(path)
+    labels = survey.labels_of(images)
+    return survey.survey(images, labels=labels, full=full, threads=2, watch=lambda i, n: i)
+
+
+def opened(volume: Path, labels: str = "singleLabel", **train: Any) -> Source:
+    data = Data.model_validate({"train": train, "imageSize": list(SIZE), "labels": labels})
     return open_source(data.train, data, volume=volume, field="spec.recipe.data.train")
 
 
@@ -53,7 +75,7 @@ def pixels(picture: Picture) -> np.ndarray:
 
 def test_a_pack_gives_the_images_and_labels_of_the_folder_in_its_order(volume: Path) -> None:
     written = packed(volume)
-    assert (written.images, written.classes, written.shards) == (16, 2, 1)
+    assert (written.images, written.names, written.shards) == (16, 2, 1)
     folder, pack_ = opened(volume, folder="pets"), opened(volume, packed="packed")
     assert pack_.classes == folder.classes == ["cats", "dogs"]
     np.testing.assert_array_equal(pack_.labels, folder.labels)
@@ -65,14 +87,14 @@ def test_a_pack_gives_the_images_and_labels_of_the_folder_in_its_order(volume: P
 def test_images_become_no_larger_than_asked_for_and_small_ones_stay_as_they_are(volume) -> None:
     packed(volume)
     read = packs.read(volume / "packed", field="x")
-    found = survey.survey(volume / "packed", full=True, threads=1, watch=lambda i, n: i)
+    found = looked_at(volume / "packed")
     assert set(found.sizes) == {(48, 72), (15, 20)}
     assert read.content(7) == (volume / "pets" / "cats" / "7.png").read_bytes()
 
 
 def test_formats_without_loss_stay_without_loss(volume: Path) -> None:
     packed(volume)
-    found = survey.survey(volume / "packed", full=True, threads=1, watch=lambda i, n: i)
+    found = looked_at(volume / "packed")
     assert found.kinds == {"PNG RGB": 8, "JPEG RGB": 8}
 
 
@@ -134,12 +156,84 @@ def test_what_exists_is_not_written_over(volume: Path) -> None:
         packed(volume)
 
 
+MANIFESTS = {
+    "singleLabel": (
+        {},
+        "path,label,split,weight",
+        ["old,train,1", "young,test,0.5", "old,train,2"],
+    ),
+    "multiLabel": ({}, "path,label,split", ["old|wet,train", ",train", "wet,validation"]),
+    "regression": (
+        {"labelColumns": ["age", "mass"]},
+        "path,age,mass,weight",
+        ["1.5,20,1", "2,-30,3", "0.25,7,1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("labels", MANIFESTS)
+def test_a_pack_of_a_manifest_says_what_the_manifest_says(
+    volume: Path, labels: str, suffix: str
+) -> None:
+    told, header, cells = MANIFESTS[labels]
+    files = ["dogs/1.png", "cats/7.png", "cats/0.jpg"]
+    lines = [f"{file},{row}" for file, row in zip(files, cells, strict=True)]
+    listed = volume / "pets" / "list.csv"
+    listed.write_text("\n".join([header, *lines]))
+    if suffix == "parquet":
+        parquet.write_table(csv.read_csv(listed), listed.with_suffix(".parquet"))
+    source = {"manifest": f"pets/list.{suffix}", **told}
+    written = packed(volume, side=999, kind=LabelKind(labels), **source)
+    assert written.images == 3
+    manifest = opened(volume, labels, **source)
+    pack_ = opened(volume, labels, packed="packed")
+    assert pack_.classes == manifest.classes
+    for name in ("labels", "splits", "weights"):
+        np.testing.assert_array_equal(getattr(pack_, name), getattr(manifest, name))
+    for sample in range(3):
+        one, other = (source.picture(sample).pixels for source in (manifest, pack_))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_labels_splits_and_weights_of_what_is_left_out_are_left_out(volume: Path) -> None:
+    broken(volume)
+    rows = ["cats/0.jpg,a,train,1", "cats/1.png,b,test,2", "cats/2.jpg,a,test,3"]
+    rows += ["dogs/0.jpg,a,validation,4"]
+    (volume / "pets" / "list.csv").write_text("\n".join(["path,label,split,weight", *rows]))
+    packed(volume, skip=True, manifest="pets/list.csv")
+    source = opened(volume, packed="packed")
+    assert source.labels.tolist() == [1, 0]
+    assert source.splits.tolist() == [2, 1]
+    assert source.weights.tolist() == [2, 4]
+
+
+def test_a_pack_of_other_labels_than_the_recipe_has_is_refused(volume: Path) -> None:
+    packed(volume)
+    with pytest.raises(ConfigurationError, match="packed with labels singleLabel, not regression"):
+        opened(volume, "regression", packed="packed")
+
+
+def test_classes_of_a_pack_that_training_does_not_know_are_named(volume: Path) -> None:
+    packed(volume)
+    data = Data.model_validate({"train": {"packed": "packed"}, "imageSize": list(SIZE)})
+    with pytest.raises(ConfigurationError, match="label 'dogs' is not among the classes"):
+        open_source(data.train, data, volume=volume, field="f", classes=["birds", "cats"])
+
+
+def test_arrays_are_not_packed(volume: Path) -> None:
+    np.savez(volume / "set.npz", x=np.zeros((5, 8, 9), np.uint8), y=[0, 2, 2, 0, 2])
+    with pytest.raises(ConfigurationError, match=r"set\.npz holds arrays"):
+        packed(volume, npz="set.npz")
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
         (lambda folder: (folder / "00000.tar").unlink(), "00000.tar is missing"),
         (lambda folder: (folder / "00000.tar").write_bytes(b"0" * 99), "00000.tar is cut short"),
-        (lambda folder: (folder / "index.bin").write_bytes(b"0" * 99), "is incomplete"),
+        (lambda folder: (folder / "index.bin").write_bytes(b"0" * 240), "is incomplete"),
+        (lambda folder: (folder / "labels.bin").write_bytes(b"0" * 4), "is incomplete"),
         (lambda folder: (folder / "dataset.json").unlink(), "is not what kubefit data pack wrote"),
     ],
 )
@@ -153,7 +247,7 @@ def test_a_damaged_pack_is_refused(volume: Path, damage, said: str) -> None:
 
 def test_a_survey_tells_classes_sizes_formats_and_bad_files(volume: Path) -> None:
     broken(volume)
-    found = survey.survey(volume / "pets", full=True, threads=2, watch=lambda i, n: i)
+    found = looked_at(volume / "pets")
     assert found.kind == "folder"
     assert found.classes == {"cats": 6, "dogs": 8}
     assert sorted(set(found.sizes)) == [(15, 20), (120, 180)]
@@ -164,13 +258,13 @@ def test_a_survey_tells_classes_sizes_formats_and_bad_files(volume: Path) -> Non
 
 def test_headers_alone_do_not_show_that_a_file_breaks_off(volume: Path) -> None:
     broken(volume)
-    found = survey.survey(volume / "pets", full=False, threads=2, watch=lambda i, n: i)
+    found = looked_at(volume / "pets", full=False)
     assert {Path(file).name for file in found.unreadable} == {"0.jpg"}
 
 
 def test_a_survey_of_an_archive(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", x=np.zeros((5, 8, 9), np.uint8), y=[0, 2, 2, 0, 2])
-    found = survey.survey(tmp_path / "set.npz", full=True, threads=1, watch=lambda i, n: i)
+    found = looked_at(tmp_path / "set.npz")
     assert found.classes == {"0": 2, "1": 0, "2": 3}
     assert found.sizes == [(8, 9)] * 5
     assert survey.warnings(found) == ["class '1' has no image"]

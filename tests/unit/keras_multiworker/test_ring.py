@@ -60,7 +60,7 @@ def numbers(sizes: list[int], rank: int) -> list[np.ndarray]:
     workers=st.integers(2, 5),
     halves=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_worker_gets_the_same_sum(sizes, workers, halves):
     sums = together(
         make_rings(workers),

@@ -70,6 +70,9 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) ->
         ("path,label,weight\na.png,cat,-1\n", "weight '-1' is not a number of at least 0"),
         ("path,label,weight\na.png,cat,much\n", "weight 'much' is not a number of at least 0"),
         ("path,label\na.png,fish\n", "label 'fish' is not among the classes"),
+        ('path,label\na.png,cat\n"b.png,dog\nc.png,cat\n', "line 3 has a quote that does not end"),
+        ('path,label\n"a".png,cat\n', "line 2 has a quote that does not end, or ends within"),
+        ("path,label\na.png\n", "line 2 of .* has no label"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, text: str, said: str) -> None:

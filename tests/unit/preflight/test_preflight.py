@@ -13,7 +13,10 @@ import pytest
 from PIL import Image
 
 from kubefit.api.contract import RunConfig
+from kubefit.api.recipe import Recordings, Speech
 from kubefit_trainer import preflight
+from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.preflight import network, recordings
 from kubefit_trainer.preflight.folders import index
 
 Change = Callable[[dict[str, Any], Path], None]
@@ -600,3 +603,21 @@ def test_neither_tensorflow_nor_numpy_is_imported() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_filters_without_columns_to_halve_are_refused() -> None:
+    asked = {"train": {"folder": "set"}, "sampleRate": 1060, "seconds": 0.64, "mels": 64}
+    speech = Speech.model_validate({**asked, "network": {"filters": [4] * 6}})
+    with pytest.raises(ConfigurationError) as told:
+        network.check_hearing(speech)
+    assert str(told.value) == (
+        "spec.recipe.speech.network.filters: 6 filters need 64 columns to halve, and 0.64 s at 1060"
+        " Hz have 63, one each 11 samples; raise seconds or leave filters out"
+    )
+    network.check_hearing(speech.model_copy(update={"seconds": 0.65}))
+
+
+def test_a_list_of_recordings_speaks_of_recordings(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path,label\n")
+    with pytest.raises(ConfigurationError, match=r"list\.csv lists no recordings"):
+        recordings.index(Recordings(manifest="list.csv"), tmp_path, field="f", known=None)

@@ -10,6 +10,7 @@ import pytest
 from keras.src.applications import efficientnet
 
 from kubefit.api.recipe import PretrainedBackbone
+from kubefit_trainer import keras_multiworker
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.recipe import backbones, pretrained
 
@@ -41,7 +42,7 @@ def backbone(wanted: PretrainedBackbone, volume: Path) -> keras.Model:
     base = backbones.cut(wanted, whole, SHAPE)
     if start.values is not None:
         base.set_weights(start.values)
-    backbones.refresh(base)
+    keras_multiworker.weights_from_chief(base)
     return base
 
 

@@ -1,5 +1,7 @@
 """What an exception of the training program means to the job."""
 
+import errno
+
 import pytest
 import tensorflow as tf
 
@@ -7,6 +9,20 @@ from kubefit.api.contract import ExitCode
 from kubefit.api.v1alpha1 import Runtime
 from kubefit_trainer import classify, runtimes
 from kubefit_trainer.keras_multiworker.errors import DifferentProgramError, WorkerLostError
+
+
+def test_an_error_while_a_function_was_traced_says_what_it_says():
+    @tf.function
+    def step(x):
+        if tf.reduce_sum(x) > 0:
+            raise PermissionError("deliberate\n\nand more")
+        return x
+
+    with pytest.raises(Exception, match="in user code") as raised:
+        step(tf.ones(3))
+    failure = classify.failure_of(raised.value, rank=0, workers=1, program=None, label="")
+    assert failure is not None
+    assert failure.message.startswith("PermissionError: deliberate (")
 
 
 @pytest.mark.parametrize(
@@ -108,3 +124,19 @@ def test_what_a_sentence_was_raised_in_place_of_is_not_the_cause():
     )
     assert failure is not None
     assert (failure.exit_code, failure.message) == (ExitCode.USER_ERROR, sentence)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/mnt/kubefit/model.keras"),
+        tf.errors.ResourceExhaustedError(None, None, "/mnt/kubefit/b; No space left on device"),
+    ],
+)
+def test_a_full_disk_is_no_lack_of_memory_and_is_told_with_what_to_do(error: Exception):
+    failure = classify.failure_of(error, rank=0, workers=1, program=None, label="")
+    assert failure is not None
+    assert failure.exit_code == ExitCode.CONFIGURATION_ERROR
+    assert "/mnt/kubefit/" in failure.message
+    assert "No space left on device" in failure.message
+    assert "free space" in failure.message

@@ -2,6 +2,6 @@
 
 import sys
 
-from kubefit_trainer.agent.run import main
+from kubefit_trainer.agent.starting import main
 
 sys.exit(main())

@@ -14,6 +14,8 @@ _MEMORY = (
     ("memory.max", "memory.current"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes"),
 )
+_NO_LIMIT = 1 << 62
+"""Version 1 of the hierarchy has a number for none: 2^63 less a page."""
 
 
 def cpus(root: Path = _ROOT, own: Path = _OWN) -> float:
@@ -37,6 +39,27 @@ def oom_kills(root: Path = _ROOT, own: Path = _OWN) -> int:
                 if key == "oom_kill" and value.strip().isdecimal():
                     return int(value)
     return 0
+
+
+def memory_limit(root: Path = _ROOT, own: Path = _OWN) -> int | None:
+    """Bytes that the processes of this group may take: the least limit of all its groups."""
+    limits = [
+        int(text)
+        for folder in _folders(root, own, "memory")
+        for name, _ in _MEMORY
+        if (text := _text(folder / name).strip()).isdecimal() and int(text) < _NO_LIMIT
+    ]
+    return min(limits, default=None)
+
+
+def memory_peak(root: Path = _ROOT, own: Path = _OWN) -> int | None:
+    """Most bytes that the processes of this group have taken at one time."""
+    for folder in _folders(root, own, "memory"):
+        for name in ("memory.peak", "memory.max_usage_in_bytes"):
+            text = _text(folder / name).strip()
+            if text.isdecimal():
+                return int(text)
+    return None
 
 
 def free_memory(root: Path = _ROOT, own: Path = _OWN, machine: Path = _MACHINE) -> int:

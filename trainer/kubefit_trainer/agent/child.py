@@ -1,7 +1,5 @@
 """The TensorFlow process: starts it, copies its output by lines, stops it, waits for its end."""
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -14,30 +12,12 @@ from pathlib import Path
 from typing import IO
 
 from kubefit.api.names import Env
+from kubefit_trainer.agent.lines import LINES
+from kubefit_trainer.agent.spare import Forked, Spare
 
 Log = IO[bytes]
 _LONGEST_LINE = 65536
 _KEPT_LINES = 40
-
-
-class Spare:
-    """A process that has imported TensorFlow and waits to be a trainer."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._process, self._lifeline = _launch(
-            "kubefit_trainer.standby", environment, stdin=subprocess.PIPE
-        )
-
-    def become_trainer(self, environment: Mapping[str, str]) -> "_Launched | None":
-        """Has it train in that environment; None if it is dead. To be called once."""
-        stdin = self._process.stdin
-        if stdin is not None:
-            with contextlib.suppress(OSError), stdin:
-                stdin.write(json.dumps(dict(environment)).encode() + b"\n")
-        if self._process.poll() is None:
-            return self._process, self._lifeline
-        os.close(self._lifeline)
-        return None
 
 
 class Trainer:
@@ -46,10 +26,17 @@ class Trainer:
     def __init__(
         self, environment: Mapping[str, str], *, log: IO[bytes], spare: Spare | None = None
     ) -> None:
-        launched = spare.become_trainer(environment) if spare else None
-        launched = launched or _launch("kubefit_trainer.main", environment)
-        self._lifeline: int | None = launched[1]
-        self._process = launched[0]
+        reading, writing = os.pipe()
+        self._lifeline: int | None = writing
+        forked = spare.fork(environment, reading) if spare and spare.ready() else None
+        if forked is None and spare is not None:
+            # A fork that comes too late must not live on: its lifeline is cut.
+            os.close(reading)
+            os.close(writing)
+            reading, writing = os.pipe()
+            self._lifeline = writing
+        self._process: subprocess.Popen[bytes] | Forked = forked or _launch(environment, reading)
+        os.close(reading)
         self._log = log
         self._stop_at: float | None = None
         self.output: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -65,7 +52,8 @@ class Trainer:
         """Asks the trainer to end, and kills it when the grace is over; the second call at once."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + grace_seconds
-            self._signal(signal.SIGTERM)
+            # Its children are its own to end: the step it keeps its state after may need them.
+            self._signal(signal.SIGTERM, group=False)
         else:
             self.kill()
 
@@ -114,29 +102,21 @@ class Trainer:
             return
         for line in iter(lambda: stream.readline(_LONGEST_LINE), b""):
             self.output.append(line.decode(errors="replace").rstrip("\n"))
-            for target in (self._log, sys.stdout.buffer):
-                _write(target, line)
+            # The file stays as the program wrote it, for people who read it there.
+            _write(self._log, line)
+            _write(sys.stdout.buffer, LINES.of_trainer(line))
 
 
-_Launched = tuple[subprocess.Popen[bytes], int]
-"""A process and this end of its lifeline."""
-
-
-def _launch(
-    module: str, environment: Mapping[str, str], *, stdin: int = subprocess.DEVNULL
-) -> _Launched:
-    reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-m", module],
-        env={**environment, Env.LIFELINE: str(reading)},
-        stdin=stdin,
+def _launch(environment: Mapping[str, str], lifeline: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kubefit_trainer.main"],
+        env={**environment, Env.LIFELINE: str(lifeline)},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        pass_fds=[reading],
+        pass_fds=[lifeline],
         start_new_session=True,
     )
-    os.close(reading)
-    return process, writing
 
 
 def _write(target: IO[bytes], line: bytes) -> None:

@@ -26,6 +26,10 @@ class End:
     """A signal kept it from running when it was killed."""
     oom_kills: int = 0
     """Processes of this control group that the kernel killed for memory meanwhile."""
+    memory_limit: int | None = None
+    """Bytes that the control group may take."""
+    memory_peak: int | None = None
+    """Most bytes that it has taken."""
     failure: Failure | None = None
     """What the trainer wrote before it ended."""
     output: tuple[str, ...] = ()
@@ -66,14 +70,20 @@ def _killed(end: End) -> Failure:
         return _failure(
             end,
             ExitCode.OUT_OF_MEMORY,
-            "the training process was killed because the worker's memory was used up; raise"
-            " spec.resources.limits.memory or lower the batch size",
+            "the training process was killed because the worker's memory was used up"
+            f"{_memory(end)}; raise spec.resources.limits.memory or lower the batch size",
         )
     if number == signal.SIGABRT and end.workers > 1 and _LOST.search("\n".join(end.output)):
         return _failure(end, ExitCode.PEER_LOST, "another worker went away during training")
     return _failure(
         end, ExitCode.CRASHED, f"the training process was killed by {signal_name(number)}"
     )
+
+
+def _memory(end: End) -> str:
+    known = (("limit", end.memory_limit), ("peak", end.memory_peak))
+    said = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in known if size)
+    return f" ({said})" if said else ""
 
 
 def _failure(end: End, code: ExitCode, message: str) -> Failure:

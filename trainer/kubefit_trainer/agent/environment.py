@@ -56,7 +56,7 @@ def check(config: RunConfig, *, given: Mapping[str, str]) -> str | None:
             "spec.script.runtime: tf_keras is not installed in this image;"
             " add it with pip install --no-deps 'tf_keras>=2.21,<2.22'"
         )
-    backbone = config.recipe and config.recipe.model.backbone
+    backbone = config.recipe and config.recipe.backbone
     if backbone and backbone.keras_hub and importlib.util.find_spec("keras_hub") is None:
         return (
             "spec.recipe.model.backbone.kerasHub: the image has no package keras-hub; build one"

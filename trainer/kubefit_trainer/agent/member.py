@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from kubefit.api.contract import Failure, TrainerReport
+from kubefit.api.contract import Failure, Spent, TrainerReport
 from kubefit_trainer import report as files
 from kubefit_trainer.agent import cgroup, child, ending, messages, watching
+from kubefit_trainer.agent.lines import LINES
 from kubefit_trainer.agent.messages import Report
 from kubefit_trainer.agent.snapshots import Held
+from kubefit_trainer.agent.spare import Spare
 
 _FROZEN_SECONDS = 10.0
 _WAKE_SECONDS = 0.2
@@ -37,6 +39,11 @@ class Paths:
         """`Failure` of the trainer."""
         return self.folder / "failure.json"
 
+    @property
+    def config(self) -> Path:
+        """`RunConfig` for the trainer: with the number of workers of its generation."""
+        return self.folder / "run.json"
+
 
 @dataclass(slots=True)
 class Member:
@@ -48,19 +55,22 @@ class Member:
     held: Held
     stall_seconds: float
     warm_spare: bool = False
-    """Whether a process stands by to be the next trainer."""
+    """Whether a process stands by to be forked for the next trainer."""
     incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.time)
     """Unix time in seconds."""
     leaving: bool = False
+    meeting: str = ""
+    """The rendezvous that this member has heard of."""
     generation: int = 0
     failure: Failure | None = None
     step: int = 0
+    spent: Spent | None = None
     _reports: int = 0
     _ended: float = 0.0
     _port: int = 0
     _trainer: child.Trainer | None = None
-    _spare: child.Spare | None = None
+    _spare: Spare | None = None
     _environment: Mapping[str, str] = field(default_factory=dict)
     _log: IO[bytes] | None = None
     _first_step: int = 0
@@ -71,6 +81,7 @@ class Member:
     _stopped: bool = False
     _failed_before_stop: bool = False
     _frozen_since: float | None = None
+    _silence: watching.Silence = field(default_factory=watching.Silence)
 
     @property
     def running(self) -> bool:
@@ -86,7 +97,8 @@ class Member:
         """State of this member, for the rendezvous."""
         told = files.read(self.paths.progress, TrainerReport)
         if told is not None:
-            self.step = max(self.step, told.step)
+            self.step, self.spent = max(self.step, told.step), told.spent
+            LINES.step = self.step
             self._keep_spare(told)
         state = messages.Member.RUNNING if self.running else messages.Member.ENDED
         if self.generation == 0:
@@ -94,19 +106,24 @@ class Member:
         if not self._port:
             self._port = _free_port()
         self._reports += 1
+        # Those of a trainer that runs are of no use to anybody, and not worth reading all the time.
+        held = [] if self.running else self.held.names()
         return Report(
             rank=self.rank,
             incarnation=self.incarnation,
             began=self.began,
             number=self._reports,
+            meeting=self.meeting,
             state=state,
             generation=self.generation,
             failure=None if self.running else self.failure,
             ended=self._ended,
             step=self.step,
+            spent=self.spent,
             stalled=self._stalled(told) or "",
             port=self._port,
-            snapshots=self.held.names(),
+            snapshots=held or [],
+            reading=held is None,
             workers=self.workers,
             leaving=self.leaving,
         )
@@ -115,7 +132,9 @@ class Member:
         """Makes one once training goes: until then its imports would only delay the trainer's."""
         going = self.running and told.step > self._first_step
         if self.warm_spare and self._spare is None and going and not self.leaving:
-            self._spare = child.Spare(self._environment)
+            with contextlib.suppress(OSError):
+                # Training goes on without one where there is no room for another process.
+                self._spare = Spare(self._environment)
 
     def _stalled(self, told: TrainerReport | None) -> str | None:
         if self._trainer is None:
@@ -124,7 +143,10 @@ class Member:
         if told is None:
             return None
         return watching.stalled(
-            told, first_step=self._first_step, now=time.time(), stall_seconds=self.stall_seconds
+            told,
+            silent=self._silence.seconds(told, time.monotonic()),
+            first_step=self._first_step,
+            stall_seconds=self.stall_seconds,
         )
 
     def _look_for_frozen(self, trainer: child.Trainer) -> None:
@@ -152,11 +174,15 @@ class Member:
             left.unlink(missing_ok=True)
         self.generation, self.failure, self._port = generation, None, 0
         self._size, self._first_step, self._log = size, first_step, log
+        self.step, self.spent = first_step, None
+        LINES.attempt, LINES.step = generation, first_step
         self._told_to_end = self._was_stopped = self._stopped = self._failed_before_stop = False
-        self._frozen_since = None
+        self._frozen_since, self._silence = None, watching.Silence()
         self._kills = cgroup.oom_kills()
-        spare, self._spare, self._environment = self._spare, None, environment
-        self._trainer = child.Trainer(environment, log=log, spare=spare)
+        self._environment = environment
+        if self._spare is not None and self._spare.ended():
+            self._spare = None
+        self._trainer = child.Trainer(environment, log=log, spare=self._spare)
 
     def give_up(self, generation: int, failure: Failure) -> None:
         """Takes part in a generation without a trainer, because none could be started."""
@@ -186,6 +212,11 @@ class Member:
         self._told_to_end = True
         trainer.kill()
 
+    def close(self) -> None:
+        """Ends the spare; the last call."""
+        if self._spare is not None:
+            self._spare.end()
+
     def wait(self) -> None:
         """Returns when the trainer has ended, or after a moment."""
         trainer = self._trainer
@@ -203,6 +234,8 @@ class Member:
                 told_to_end=self._told_to_end,
                 was_stopped=self._was_stopped and code == -signal.SIGKILL,
                 oom_kills=cgroup.oom_kills() - self._kills,
+                memory_limit=cgroup.memory_limit(),
+                memory_peak=cgroup.memory_peak(),
                 failure=files.read(self.paths.failure, Failure),
                 output=tuple(trainer.output),
                 workers=self._size,

@@ -56,7 +56,8 @@ def _shrunk(outcome: Outcome) -> list[Outcome]:
         plain = TrainerReport.model_validate(
             {**report.model_dump(), "step_seconds": {"sum": report.step_seconds.sum}}
         )
-        reports += [plain, plain.model_copy(update={"metrics": {}}), None]
+        evaluated = plain.model_copy(update={"metrics": {}})
+        reports += [plain, evaluated, evaluated.model_copy(update={"warnings": []}), None]
     message = _cut(outcome.message, _MESSAGE)
     return [outcome] + [
         outcome.model_copy(

@@ -5,15 +5,17 @@ one. It ends for all when one member fails, falls silent or is replaced, and the
 when every member that is needed is there and free.
 """
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
-from kubefit.api.contract import Cause, ExitCode, Failure
-from kubefit_trainer.agent import policy
+from kubefit.api.contract import Cause, ExitCode, Failure, is_secondary
+from kubefit_trainer.agent import policy, watching
 from kubefit_trainer.agent.messages import Action, Directive, Member, Report
 from kubefit_trainer.agent.policy import Attempt, Failed
+from kubefit_trainer.agent.succession import Succession
 from kubefit_trainer.checkpoints import store
 
 LOST_SECONDS = 15.0
@@ -85,10 +87,15 @@ class Rendezvous:
     """Those before, of this run and others; grows."""
     began: float
     """When this object was made."""
+    job: str = ""
+    """uid of the Job whose pods these members are in."""
+    meeting: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Random, another one for every such object: who does not repeat it has not heard of it."""
     phase: Phase = Phase.GATHERING
     generation: int = 0
     cause: Cause | None = None
     """Why the generation before has failed; of the job, once it has."""
+    _succession: Succession = field(default_factory=lambda: Succession(LOST_SECONDS))
     _seen: dict[int, _Seen] = field(default_factory=dict)
     _group: _Group | None = None
     _failures: dict[int, Failed] = field(default_factory=dict)
@@ -115,8 +122,7 @@ class Rendezvous:
 
         `address` is where its trainer's TensorFlow server will be, `agent` where its agent is.
         """
-        before = self._seen.get(report.rank)
-        if before is not None and _is_stale(report, before, now):
+        if report.meeting != self.meeting or not self._succession.counts(report, now=now):
             return
         is_new = report.incarnation not in self._dismissed and not report.leaving
         if is_new and self.limits.workers <= report.rank < report.workers:
@@ -146,6 +152,7 @@ class Rendezvous:
             self._look_at_running(now, wall)
         if self.phase is Phase.ENDING:
             self._look_at_ending(now, wall)
+        self._look_at_leaving(wall)
 
     def _look_at_running(self, now: float, wall: float) -> None:
         group = self._group
@@ -163,7 +170,9 @@ class Rendezvous:
                     self.phase = Phase.ENDING
                 done += report.failure is None
             elif report.stalled and report.state is Member.RUNNING:
-                failure = Failure(exit_code=ExitCode.STALLED, message=report.stalled)
+                steps = {member: self._seen[member].report.step for member in group.members}
+                message = report.stalled + watching.behind(steps)
+                failure = Failure(exit_code=ExitCode.STALLED, message=message)
                 self._failures[rank] = Failed(rank, failure, wall)
                 self.phase, self._dump = Phase.ENDING, True
         if done == len(group.incarnations):
@@ -171,6 +180,15 @@ class Rendezvous:
             self.phase = Phase.FINISHED
         elif self.phase is Phase.RUNNING and self._wants_another_size(now):
             self._stopping = True
+
+    def _look_at_leaving(self, wall: float) -> None:
+        """Waiting for another attempt ends when worker 0 is told to stop."""
+        chief = self._seen.get(0)
+        if self.phase is not Phase.GATHERING or chief is None or not chief.report.leaving:
+            return
+        own = [a for a in self.attempts if a.run == self.run]
+        if own and own[-1].left is None:
+            self.attempts[-1] = own[-1].model_copy(update={"left": wall})
 
     def _wants_another_size(self, now: float) -> bool:
         if self._group is None:
@@ -202,7 +220,7 @@ class Rendezvous:
             if report.generation == self.generation and report.state is Member.ENDED:
                 if report.failure is not None:
                     known = self._failures.get(rank)
-                    if known is None or policy.is_secondary(known.failure.exit_code):
+                    if known is None or is_secondary(known.failure.exit_code):
                         self._failures[rank] = Failed(rank, report.failure, report.ended)
             elif not self._gone(seen, now):
                 return
@@ -233,15 +251,31 @@ class Rendezvous:
         else:
             self.phase, self.cause = Phase.FAILED, verdict.cause
 
-    def _close_attempt(self, wall: float, *, cause: Cause | None) -> None:
+    @property
+    def own(self) -> list[Attempt]:
+        """Attempts of this run, the one under way as far as its members have told."""
+        own = [a for a in self.attempts if a.run == self.run]
+        if own and own[-1].ended is None:
+            own[-1] = self._so_far(own[-1])
+        return own
+
+    def _so_far(self, attempt: Attempt) -> Attempt:
         steps = [s.report.step for s in self._seen.values()]
-        last = self.attempts[-1]
-        self.attempts[-1] = last.model_copy(
+        chief = self._seen.get(self._group.members[0]) if self._group else None
+        told = chief is not None and chief.report.generation == attempt.number
+        return attempt.model_copy(
+            update={
+                "last_step": max(attempt.last_step, *steps, 0),
+                "spent": (chief.report.spent if chief and told else None) or attempt.spent,
+            }
+        )
+
+    def _close_attempt(self, wall: float, *, cause: Cause | None) -> None:
+        self.attempts[-1] = self._so_far(self.attempts[-1]).model_copy(
             update={
                 "ended": wall,
                 "cause": cause,
                 "charged": cause is not None and policy.is_charged(cause),
-                "last_step": max(last.last_step, *steps, 0),
             }
         )
 
@@ -254,7 +288,14 @@ class Rendezvous:
             cause = policy.first_cause([Failed(0, failure, wall)], attempt=number)
             # What another run of this name left open is no failure of this one.
             self.cause = cause if self.attempts[-1].run == self.run else None
+            last = self.attempts[-1]
+            resumed = last.resumed_by(self.job)
+            if resumed:
+                # Nobody has held anything since: its time ends with what it has told.
+                wall = last.spent.until if last.spent else last.began
             self._close_attempt(wall, cause=cause)
+            if resumed:
+                self.attempts[-1] = self.attempts[-1].model_copy(update={"left": wall})
 
     def _available(self, now: float) -> set[int]:
         """Members that could start a trainer now."""
@@ -265,6 +306,7 @@ class Rendezvous:
             and now - seen.time <= LOST_SECONDS
             and seen.report.state is not Member.RUNNING
             and not seen.report.leaving
+            and not seen.report.reading
         }
 
     def ready(self, *, now: float) -> bool:
@@ -318,6 +360,8 @@ class Rendezvous:
                 number=self.generation,
                 size=len(members),
                 run=self.run,
+                job=self.job,
+                awaited=wall - (now - self._gathering_since),
                 began=wall,
                 first_step=step,
                 last_step=step,
@@ -332,16 +376,20 @@ class Rendezvous:
     def directive(self, report: Report, *, now: float) -> Directive:
         """What the member that has sent this report is to do."""
         action = self._action(report, now)
-        if action in (Action.FINISH, Action.FAIL):
+        seen = self._seen.get(report.rank)
+        # What counts for nothing may not be from that member.
+        if action in (Action.FINISH, Action.FAIL) and seen is not None and seen.report is report:
             self._told.add(report.rank)
         group = self._group if action in (Action.RUN, Action.STOP) else None
         return Directive(
+            meeting=self.meeting,
             action=action,
             generation=self.generation,
             members=group.members if group else [],
             addresses=group.addresses if group else [],
             restore=group.restore if group else "",
             holders=group.holders if group else [],
+            reached=max((a.last_step for a in self.attempts[:-1] if a.run == self.run), default=0),
             waiting_for=self._waiting_for(now) if action is Action.WAIT else "",
             cause=self.cause,
             dump=self._dump,
@@ -374,14 +422,6 @@ class Rendezvous:
             return ""
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return f"worker {missing[0]}{others}"
-
-
-def _is_stale(report: Report, before: _Seen, now: float) -> bool:
-    """Whether a report was overtaken by one of the same agent, or of the one that followed it."""
-    if report.incarnation == before.report.incarnation:
-        return report.number < before.report.number
-    # Clocks of nodes differ: who falls silent gives way to anyone.
-    return report.began < before.report.began and now - before.time <= LOST_SECONDS
 
 
 def _age(name: str) -> tuple[int, int]:

@@ -22,6 +22,7 @@ def result_of(outcome: Outcome, *, run: str, attempt: int, seconds: float) -> Re
         metrics=metrics,
         evaluation=told.evaluation if told else {},
         skipped_images=told.skipped_images if told else 0,
+        warnings=told.warnings if told else [],
         versions=told.versions if told else {},
         failure=Cause(
             rank=outcome.rank,

@@ -1,13 +1,16 @@
 """The agent's HTTP server: `/status`, `/metrics`, `/healthz` for all, the rest for its peers.
 
-Peers show the job's token: to report at the rendezvous, and to read snapshots from memory.
+Peers prove that they know the job's token: to report at the rendezvous, and to read snapshots from
+memory.
 """
 
+import errno
 import hmac
 import os
-import shutil
 import socket
+import sys
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +20,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from kubefit.api.contract import RunConfig
-from kubefit_trainer.agent import guest, metrics, snapshots
+from kubefit_trainer.agent import guest, metrics, proof, snapshots
 from kubefit_trainer.agent.host import Host
 from kubefit_trainer.agent.messages import Report
 from kubefit_trainer.agent.state import State
@@ -25,6 +28,9 @@ from kubefit_trainer.checkpoints import store
 from kubefit_trainer.failure import ConfigurationError
 
 _LOOPBACK = "127.0.0.1"
+_PORT_SECONDS = 10.0
+"""The agent before may not be gone entirely."""
+_PORT_RETRY_SECONDS = 0.2
 
 
 class _Server(ThreadingHTTPServer):
@@ -39,10 +45,17 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # Connections that the agent before had here may still be on their way out.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Not HTTPServer's: that one looks up the name of this host, which may take long.
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "", self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who asks may leave before the answer: that is no fault of this agent."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +77,22 @@ def serve(config: RunConfig, rank: int, state: State, peers: ForPeers) -> None:
     """
     port = config.agent_port(rank)
     host = _LOOPBACK if config.host(rank) == _LOOPBACK else ""
-    try:
-        server = _Server((host, port), _handler(config, state, peers))
-    except OSError as error:
-        raise ConfigurationError(
-            f"the agent of worker {rank} cannot listen on port {port}: {error.strerror}"
-        ) from error
+    deadline = time.monotonic() + _PORT_SECONDS
+    server = None
+    while server is None:
+        try:
+            server = _Server((host, port), _handler(config, state, peers))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise ConfigurationError(
+                    f"the agent of worker {rank} cannot listen on port {port}: {error.strerror}"
+                ) from error
+            time.sleep(_PORT_RETRY_SECONDS)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
 
 
 def _handler(config: RunConfig, state: State, peers: ForPeers) -> type[BaseHTTPRequestHandler]:
-    registry = metrics.registry(config, state)
+    registry = metrics.registry(config, state, peers.host)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -96,27 +114,39 @@ def _handler(config: RunConfig, state: State, peers: ForPeers) -> type[BaseHTTPR
         def do_POST(self) -> None:
             if self.path != guest.PATH or peers.host is None:
                 self._answer(404, b"there is no rendezvous here\n", "text/plain")
-            elif self._is_peer():
-                self._meet(peers.host)
+            else:
+                length = self.headers.get("Content-Length", "")
+                body = self.rfile.read(min(int(length), _LONGEST) if length.isdecimal() else 0)
+                if self._is_peer(body):
+                    self._meet(peers.host, body)
 
-        def _is_peer(self) -> bool:
-            shown = self.headers.get("Authorization", "")
-            known = hmac.compare_digest(shown.encode(), f"Bearer {peers.token}".encode())
+        def _is_peer(self, body: bytes = b"") -> bool:
+            asked = (self._nonce(), self.command, self.path, body)
+            known = proof.holds(
+                self.headers.get(proof.PROOF, ""), proof.of_request(peers.token, *asked)
+            )
             if not known:
                 self.close_connection = True
-                self._answer(401, b"the token is not that of this job\n", "text/plain")
+                self._answer(401, b"this is no worker of this job\n", "text/plain")
             return known
 
-        def _meet(self, host: Host) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
+        def _nonce(self) -> str:
+            return str(self.headers.get(proof.NONCE, ""))
+
+        def _meet(self, host: Host, body: bytes) -> None:
             try:
-                report = Report.model_validate_json(self.rfile.read(min(length, _LONGEST)))
+                report = Report.model_validate_json(body)
             except ValidationError as error:
                 self._answer(400, f"{error}\n".encode(), "text/plain")
                 return
             host.reached_at(_plain(self.connection.getsockname()[0]))
-            directive = host.hear(report, _plain(self.client_address[0]))
-            self._answer(200, directive.model_dump_json(by_alias=True).encode(), _JSON)
+            directive = host.hear(report)
+            said, proven = directive.model_dump_json(by_alias=True).encode(), self._proven()
+            proven.update(said)
+            self._answer(200, said, _JSON, proven.hexdigest())
+
+        def _proven(self) -> hmac.HMAC:
+            return proof.of_answer(peers.token, self._nonce())
 
         def _give(self, name: str) -> None:
             if not self._is_peer():
@@ -129,14 +159,17 @@ def _handler(config: RunConfig, state: State, peers: ForPeers) -> type[BaseHTTPR
                 with path.open("rb") as file:
                     self.send_response(200)
                     self.send_header("Content-Type", "application/octet-stream")
-                    self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
+                    size = os.fstat(file.fileno()).st_size
+                    self.send_header("Content-Length", str(size + proof.LENGTH))
                     self.end_headers()
-                    shutil.copyfileobj(file, self.wfile, 1 << 20)
+                    snapshots.give(file, self.wfile.write, self._proven())
             except FileNotFoundError:
                 self._answer(404, b"there is no such snapshot\n", "text/plain")
 
-        def _answer(self, code: int, body: bytes, kind: str) -> None:
+        def _answer(self, code: int, body: bytes, kind: str, proven: str = "") -> None:
             self.send_response(code)
+            if proven:
+                self.send_header(proof.PROOF, proven)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

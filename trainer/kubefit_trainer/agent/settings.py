@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kubefit.api.contract import CONFIG_KEY, RunConfig
 from kubefit.api.errors import explain
+from kubefit.api.log_lines import LogFormat
 from kubefit.api.names import CONFIG_DIR, TOKEN_DIR, TOKEN_KEY, Env
 from kubefit_trainer.failure import ConfigurationError
 
@@ -48,16 +49,31 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(config=config, config_file=file, rank=rank)
 
 
+def log_format(environment: Mapping[str, str]) -> LogFormat:
+    """What lines of the log look like: text, unless `KUBEFIT_LOG_FORMAT` says otherwise.
+
+    Raises:
+        ConfigurationError: there is no such format.
+
+    """
+    text = environment.get(Env.LOG_FORMAT) or LogFormat.TEXT
+    try:
+        return LogFormat(text)
+    except ValueError as error:
+        formats = " or ".join(LogFormat)
+        raise ConfigurationError(f"{Env.LOG_FORMAT}: {text!r} is not {formats}") from error
+
+
 def token(environment: Mapping[str, str], config: RunConfig) -> str:
     """What the agents of this job show each other.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: it cannot be read, or is empty.
 
     """
     file = Path(environment.get(Env.TOKEN_FILE) or f"{TOKEN_DIR}/{TOKEN_KEY}")
     try:
-        return file.read_text().strip()
+        read = file.read_text().strip()
     except OSError as error:
         if config.workers == 1:
             # Nobody is to be met.
@@ -65,6 +81,13 @@ def token(environment: Mapping[str, str], config: RunConfig) -> str:
         raise ConfigurationError(
             f"{Env.TOKEN_FILE}: the token of this job, {file}, cannot be read: {error.strerror}"
         ) from error
+    if not read:
+        # Anybody can prove that he knows it.
+        raise ConfigurationError(
+            f"{Env.TOKEN_FILE}: the token of this job, {file}, is empty: delete its Secret, and"
+            " the operator makes another one"
+        )
+    return read
 
 
 def reread(file: Path, before: RunConfig) -> RunConfig:

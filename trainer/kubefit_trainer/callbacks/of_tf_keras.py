@@ -5,6 +5,9 @@ from typing import Any
 import tf_keras
 from tf_keras.src import callbacks
 
+from kubefit_trainer.callbacks.histograms import Histograms
+from kubefit_trainer.callbacks.inspection import NOTHING, Inspection
+from kubefit_trainer.callbacks.profile import Profile
 from kubefit_trainer.callbacks.progress import Progress, counting, report_exports
 from kubefit_trainer.callbacks.reporter import Reporter
 
@@ -14,16 +17,32 @@ class _Progress(Progress, callbacks.Callback):  # type: ignore[misc]
     """Logs stay tensors until a report is due."""
 
 
-def install(reporter: Reporter, *, workers: int) -> None:
-    """Adds progress to every list of callbacks that tf_keras makes from now on."""
+class _Histograms(Histograms, callbacks.Callback):  # type: ignore[misc]
+    _supports_tf_logs = True
+
+
+class _Profile(Profile, callbacks.Callback):  # type: ignore[misc]
+    _supports_tf_logs = True
+
+    def steps_at_once(self) -> int:
+        return int(self.model._steps_per_execution.numpy())
+
+
+def install(reporter: Reporter, *, workers: int, inspection: Inspection = NOTHING) -> None:
+    """Adds progress, and what is asked of TensorBoard, to every list of callbacks from now on."""
     list_init = callbacks.CallbackList.__init__
 
     def with_progress(self: Any, *args: Any, **kwargs: Any) -> None:
         list_init(self, *args, **kwargs)
-        progress = _Progress(reporter, workers=workers)
-        progress.set_params(getattr(self, "params", {}))
-        progress.set_model(getattr(self, "model", None))
-        self.callbacks.append(progress)
+        added: list[Any] = [_Progress(reporter, workers=workers)]
+        if inspection.histograms:
+            added.append(_Histograms(inspection.histograms, reporter))
+        if inspection.tracer:
+            added.append(_Profile(inspection.tracer, reporter))
+        for callback in added:
+            callback.set_params(getattr(self, "params", {}))
+            callback.set_model(getattr(self, "model", None))
+        self.callbacks += added
         # Found out of the callbacks before; a list without batch hooks is not asked at all.
         self._should_call_train_batch_hooks = True
 

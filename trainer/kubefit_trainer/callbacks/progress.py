@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubefit.api.contract import TrainerPhase
+from kubefit_trainer.callbacks.epochs import next_number
 from kubefit_trainer.callbacks.reporter import Reporter, numbers
 from kubefit_trainer.callbacks.samples import Samples, announced, samples_of
 
@@ -104,6 +105,7 @@ class Progress:
         """Logs of an epoch have those of validation too."""
         if self._silent:
             return
+        self._reporter.epochs = next_number(self._reporter.epochs, epoch)
         done = self._reporter.report.step - self._step_before
         self._tell(logs, steps_per_epoch=self.params.get("steps") or done)
 
@@ -136,7 +138,8 @@ class Progress:
         loss = found.pop("loss", None)
         # Logs of a batch lack those of the last validation.
         latest = {**self._reporter.report.metrics, **found}
-        self._reporter.update(loss=loss, metrics=latest, **changes)
+        diverged = loss is None and "loss" in (logs or {})
+        self._reporter.update(loss=loss, diverged=diverged, metrics=latest, **changes)
 
 
 def _as_export(method: Callable[..., Any], reporter: Reporter) -> Callable[..., Any]:

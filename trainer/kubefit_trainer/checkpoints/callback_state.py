@@ -1,17 +1,19 @@
-"""What callbacks remember: their attributes that are plain data, without pickling anything.
+"""What callbacks remember: attributes that training has changed, without pickling anything.
 
 Numbers, texts, arrays, lists and dictionaries of them are kept, also one object deep in classes of
 KubeFit; what holds files, models or functions is left to the callback's own `on_train_begin`.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
-_ARRAY, _TUPLE, _OBJECT, _ITEMS, _NUMBER = "$array", "$tuple", "$object", "$items", "$number"
+_ARRAY, _TUPLE, _ITEMS, _NUMBER = "$array", "$tuple", "$items", "$number"
 _NOT_STATE = frozenset({"model", "_model", "params"})
 
 
@@ -19,33 +21,103 @@ class NotPlainError(Exception):
     """A value that is no plain data."""
 
 
-def of(callback: Any, key: str, arrays: Arrays) -> dict[str, Any]:
-    """State of a callback as JSON; its arrays are added to `arrays` under keys that begin `key`."""
+class Settings:
+    """How the program has set its callbacks up: as they are before they see any training.
+
+    State is what training changes since then. All else is left to the program, which may have been
+    given other settings meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[int, tuple[Any, dict[str, _Plain]]] = {}
+
+    def see(self, callback: Any) -> None:
+        """Remembers how a callback is, unless it was seen before."""
+        if id(callback) not in self._first:
+            # With the callback itself, so that no other one gets its id.
+            self._first[id(callback)] = callback, _attributes(callback)
+
+    def changed(self, callback: Any) -> dict[str, "_Plain"]:
+        """What has changed since a callback was seen first."""
+        _, first = self._first.get(id(callback), (None, {}))
+        now = _attributes(callback)
+        return {path: value for path, value in now.items() if not value.equals(first.get(path))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A value as JSON, and the arrays in it."""
+
+    json: Any
+    arrays: Arrays
+
+    def equals(self, other: "_Plain | None") -> bool:
+        return (
+            other is not None
+            and self.json == other.json
+            and all(np.array_equal(array, other.arrays[key]) for key, array in self.arrays.items())
+        )
+
+
+def of(
+    callback: Any,
+    key: str,
+    arrays: Arrays,
+    settings: Settings,
+    *,
+    only: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """State of a callback as JSON; its arrays are added to `arrays` under keys that begin `key`.
+
+    With `only`, other attributes are left out.
+    """
+    changed = settings.changed(callback)
+    if only is not None:
+        changed = {path: value for path, value in changed.items() if path in only}
+    for value in changed.values():
+        arrays.update({f"{key}/{name}": array for name, array in value.arrays.items()})
     return {
         "class": type(callback).__qualname__,
-        "state": _attributes(callback, key, arrays),
+        "monitor": _monitor(callback),
+        "key": key,
+        "state": {path: value.json for path, value in changed.items()},
     }
 
 
 def restore(callback: Any, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
-    """Gives a callback that state back; False if it is the state of another class."""
-    if state["class"] != type(callback).__qualname__:
+    """Gives a callback that state back; False if it is of another class, or watches another value.
+
+    What was best of one value says nothing of another.
+    """
+    if (state["class"], state["monitor"]) != (type(callback).__qualname__, _monitor(callback)):
         return False
-    _set(callback, state["state"], arrays)
+    key = f"{state['key']}/"
+    own = {name.removeprefix(key): a for name, a in arrays.items() if name.startswith(key)}
+    for path, value in state["state"].items():
+        *owners, name = path.split("/")
+        _set(functools.reduce(getattr, owners, callback), name, restored(value, own))
     return True
 
 
-def _attributes(owner: Any, key: str, arrays: Arrays) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _monitor(callback: Any) -> str | None:
+    found = getattr(callback, "monitor", None)
+    return found if isinstance(found, str) else None
+
+
+def _attributes(owner: Any, prefix: str = "") -> dict[str, _Plain]:
+    found: dict[str, _Plain] = {}
     for name, value in vars(owner).items():
+        path = f"{prefix}{name}"
         if name in _NOT_STATE:
             continue
-        own: Arrays = {}
+        if type(value).__module__.startswith("kubefit_trainer.recipe.watching"):
+            found |= _attributes(value, f"{path}/")
+            continue
+        arrays: Arrays = {}
         try:
-            found[name] = plain(value, f"{key}/{name}", own)
+            found[path] = _Plain(plain(value, path, arrays), arrays)
         except NotPlainError:
             continue
-        arrays.update(own)
     return found
 
 
@@ -74,23 +146,17 @@ def plain(value: Any, key: str, arrays: Arrays) -> Any:
         if all(isinstance(name, str) for name in value):
             return {name: plain(item, f"{key}/{name}", arrays) for name, item in value.items()}
         return {_ITEMS: [plain(item, f"{key}/{i}", arrays) for i, item in enumerate(value.items())]}
-    if type(value).__module__.startswith("kubefit_trainer.recipe.watching"):
-        return {_OBJECT: _attributes(value, key, arrays)}
     raise NotPlainError
 
 
-def _set(owner: Any, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    for name, value in state.items():
-        if isinstance(value, dict) and _OBJECT in value:
-            _set(getattr(owner, name), value[_OBJECT], arrays)
-            continue
-        found, there = restored(value, arrays), vars(owner).get(name)
-        if isinstance(there, dict) and isinstance(found, dict):
-            # Filled anew instead of replaced: it may have a default, or be known elsewhere too.
-            there.clear()
-            there.update(found)
-        else:
-            setattr(owner, name, found)
+def _set(owner: Any, name: str, value: Any) -> None:
+    there = vars(owner).get(name)
+    if isinstance(there, dict) and isinstance(value, dict):
+        # Filled anew instead of replaced: it may have a default, or be known elsewhere too.
+        there.clear()
+        there.update(value)
+    else:
+        setattr(owner, name, value)
 
 
 def restored(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:

@@ -23,6 +23,8 @@ from kubefit_trainer.failure import ConfigurationError
 
 _IN_MEMORY = 2
 """Snapshots kept in memory: the older one is whole while the newer one is written."""
+_RETRY_SECONDS = 30.0
+"""Between two attempts at a volume that cannot be written."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Keeper:
         self._written = _Last(time=clock())
         self._report = CheckpointReport(step=0, time=0.0, seconds=0.0, size=0)
         self._failing_since: float | None = None
+        self._next_try = -math.inf
         self._failed: str | None = None
         self._changed = threading.Condition()
         self._pending: deque[tuple[Snapshot, bool]] = deque()
@@ -66,6 +69,10 @@ class Keeper:
     def begin_at(self, step: int) -> None:
         """Counts steps from there, after a restart."""
         self._asked.step = self._written.step = step
+
+    def soon(self) -> None:
+        """Has the next snapshot taken at once, as a checkpoint."""
+        self._asked, self._written = _Last(time=-math.inf), _Last(time=-math.inf)
 
     def due(self, step: int) -> bool:
         """Whether a snapshot should be taken after so many steps; says so once."""
@@ -120,7 +127,7 @@ class Keeper:
                 self._write(snapshot, checkpoint=checkpoint)
             except Exception as error:
                 # Without this thread, the end of training would wait for it for ever.
-                _say(f"the snapshot of step {snapshot.place.step} cannot be written: {error!r}")
+                self._fails(f"the snapshot of step {snapshot.place.step} cannot be kept: {error!r}")
             finally:
                 with self._changed:
                     self._busy = False
@@ -129,10 +136,13 @@ class Keeper:
     def _write(self, snapshot: Snapshot, *, checkpoint: bool) -> None:
         step, now = snapshot.place.step, self._clock()
         path = self._to_memory(snapshot)
-        due = checkpoint or self._written.due(
+        due = self._written.due(
             step, now, steps=self._settings.every_steps, seconds=self._settings.every_seconds
         )
-        if self._volume is None or not due:
+        if self._volume is None:
+            self._failing_since = None
+            return
+        if not (checkpoint or (due and now >= self._next_try)):
             return
         try:
             if path is None:
@@ -140,7 +150,8 @@ class Keeper:
             else:
                 path = store.persist(path, self._volume)
         except OSError as error:
-            self._fails(error)
+            why = error.strerror or error
+            self._fails(f"no checkpoint can be written to {self._volume}: {why}")
             return
         store.prune(self._volume, keep=self._settings.keep)
         self._written, self._failing_since = _Last(step, now), None
@@ -164,9 +175,9 @@ class Keeper:
         store.prune(self._memory, keep=_IN_MEMORY)
         return path
 
-    def _fails(self, error: OSError) -> None:
+    def _fails(self, message: str) -> None:
         now = self._clock()
-        message = f"no checkpoint can be written to {self._volume}: {error.strerror or error}"
+        self._next_try = now + _RETRY_SECONDS
         if self._failing_since is None:
             self._failing_since = now
             _say(f"{message}; training goes on, and it is tried again")

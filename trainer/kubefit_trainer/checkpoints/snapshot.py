@@ -14,6 +14,7 @@ from kubefit_trainer.checkpoints import store
 
 Arrays = dict[str, NDArray[Any]]
 _ARRAYS = "arrays"
+_META = ("run", "names", "callbacks", "histories", "logs", "random", "random_before", "found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,10 @@ class Place:
     """Passes over the training data that this fit has ended."""
     drawn: int = 0
     """Steps drawn of the pass under way."""
+    over: bool = False
+    """Whether the steps of the epoch under way are done, and only its validation is left."""
+    validations: int = 0
+    """Passes over the validation data that this fit has ended."""
     ended: bool = False
     """Whether the fit is over."""
     stopped: bool = False
@@ -54,9 +59,13 @@ class Snapshot:
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     """State of every callback; see `callback_state`."""
     histories: list[Mapping[str, Any]] = field(default_factory=list)
-    """`epoch` and `history` of the History of every fit up to this one, as plain data."""
+    """What is left of every fit up to this one, as plain data; see `fits`."""
+    logs: Mapping[str, Any] = field(default_factory=dict)
+    """Results of the steps of the epoch, as plain data, where only its validation is left."""
     random: Mapping[str, Any] = field(default_factory=dict)
-    """States of the random numbers of Python and NumPy."""
+    """States of random numbers; see `random_state`."""
+    random_before: Mapping[str, Any] = field(default_factory=dict)
+    """The same when this fit began."""
     found: Mapping[str, Any] = field(default_factory=dict)
     """What was found out before training and is not to be searched again."""
     arrays: Arrays = field(default_factory=dict)
@@ -111,8 +120,5 @@ def read(path: Path) -> Snapshot:
         return Snapshot(
             place=Place(**meta["place"]),
             arrays=arrays,
-            **{
-                name: meta[name]
-                for name in ("run", "names", "callbacks", "histories", "random", "found")
-            },
+            **{name: meta[name] for name in _META if name in meta},
         )

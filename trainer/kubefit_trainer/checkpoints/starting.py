@@ -9,8 +9,9 @@ from kubefit.api.names import Env
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.callbacks.reporter import Reporter
 from kubefit_trainer.checkpoints import of_keras, snapshot, store
+from kubefit_trainer.checkpoints.fits import Fits
+from kubefit_trainer.checkpoints.initial import Initial
 from kubefit_trainer.checkpoints.keeper import Keeper
-from kubefit_trainer.checkpoints.of_keras import Fits, StoppedError
 from kubefit_trainer.checkpoints.snapshot import Snapshot
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.keras_multiworker import asking
@@ -33,17 +34,25 @@ def begin(config: RunConfig, reporter: Reporter) -> Fits:
         tell=lambda said: reporter.update(checkpoint=said),
     )
     resume = _resume()
-    fits = Fits(keeper, reporter, run=config.run, resume=resume, ends=volume)
+    # What was reached once does not depend any more on what it was reached from.
+    initial = Initial(config if resume is None else None, given=keeper.soon)
+    fits = Fits(keeper, reporter, run=config.run, resume=resume, ends=volume, initial=initial)
     of_keras.install(fits)
-    signal.signal(signal.SIGTERM, lambda *_: _stop(fits))
+    process = os.getpid()
+    signal.signal(signal.SIGTERM, lambda *_: _stop(fits, process))
     return fits
 
 
-def _stop(fits: Fits) -> None:
+def _stop(fits: Fits, process: int) -> None:
     """All workers keep their state after the next step; outside of training there is none."""
-    if fits.current is None or asking.made(asking.Request.STOP):
-        raise StoppedError
-    asking.make(asking.Request.STOP)
+    if os.getpid() != process:
+        # A process that the program has forked ends as any other does.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif fits.current is None or asking.made(asking.Request.STOP):
+        fits.stop()
+    else:
+        asking.make(asking.Request.STOP)
 
 
 def _resume() -> Snapshot | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 META = "meta.json"
-FORMAT = 1
+FORMAT = 2
 _NAME = re.compile(r"(?:step|end-m(?P<model>\d+))-(?P<step>\d{10})\.npz")
 _CHUNK = 1 << 20
 
@@ -156,15 +156,27 @@ def damage_explained(path: Path) -> Iterator[None]:
 
 
 def newest(folder: Path, *, warn: Callable[[str], None]) -> Saved | None:
-    """The newest snapshot that is as it was written; `warn` is told of every other before it."""
+    """The newest snapshot that is as it was written; `warn` is told of every other before it.
+
+    Those are set aside, so that none that is written from now on gives way to them.
+    """
     for saved in found(folder):
         try:
             verify(saved.path)
         except DamagedError as error:
-            warn(f"{error}; the next older snapshot is used")
+            warn(f"{error}; {_set_aside(saved.path)}the next older snapshot is used")
         else:
             return saved
     return None
+
+
+def _set_aside(path: Path) -> str:
+    aside = path.with_name(f"{path.name}.unreadable")
+    try:
+        path.rename(aside)
+    except OSError:
+        return ""
+    return f"it is kept as {aside.name}, and "
 
 
 def prune(folder: Path, *, keep: int) -> None:

@@ -1,1 +1,1 @@
-"""Trained models on storage, checked before they are called done."""
+"""Trained models on storage, each compared with what was trained by a process that reloads it."""

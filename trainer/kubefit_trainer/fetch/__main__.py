@@ -10,6 +10,7 @@ from kubefit.api.contract import ExitCode, Failure, JobFiles
 from kubefit.api.names import SECRETS_DIR, Env
 from kubefit_trainer import fetch
 from kubefit_trainer.agent import outcome, settings
+from kubefit_trainer.agent.lines import LINES
 from kubefit_trainer.agent.settings import Settings
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.fetch import turns
@@ -20,8 +21,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.PREEMPTED))
     rank = 0
     try:
+        LINES.format = settings.log_format(os.environ)
         given = settings.read(os.environ)
-        rank = given.rank
+        LINES.namespace, LINES.job = given.config.namespace, given.config.name
+        rank = LINES.rank = given.rank
         _take_turn(given)
     except ConfigurationError as error:
         return _fail(rank, ExitCode.CONFIGURATION_ERROR, str(error))
@@ -53,12 +56,12 @@ def _take_turn(given: Settings) -> None:
         )
 
 
-def _say(message: str) -> None:
-    print(f"kubefit: {message}", flush=True)
+def _say(message: str, *, level: str = "info") -> None:
+    print(LINES.of_agent(message, level=level), flush=True)
 
 
 def _fail(rank: int, code: ExitCode, message: str) -> int:
-    _say(message)
+    _say(message, level="error")
     failure = Failure(exit_code=code, message=message)
     last = outcome.outcome_of(rank, failure=failure, ended=time.time(), report=None)
     outcome.write(settings.outcome_file(os.environ), last)

@@ -110,7 +110,14 @@ class Source:
             if self.fetch.sha256 is None:
                 told["client_kwargs"]["trace_configs"] = [self._watched()]
         # Listings are never cached: another try must see what is there now.
-        return fsspec.filesystem(kind, use_listings_cache=False, skip_instance_cache=True, **told)
+        told |= {"use_listings_cache": False, "skip_instance_cache": True}
+        if kind == "gs" and self.fetch.endpoint is not None:
+            from gcsfs.core import GCSFileSystem
+
+            # The one of that scheme first asks for the kind of the bucket, over gRPC, which stores
+            # that are not Google's do not speak: each call would wait out its tries.
+            return GCSFileSystem(**told)
+        return fsspec.filesystem(kind, **told)
 
     def _watched(self) -> Any:
         """Has aiohttp follow no server to where anybody on the way can change the file."""

@@ -29,6 +29,7 @@ _REDUCED = (
 """Flags of the decoder by the number of halvings; they say nothing of the colour."""
 _AVERAGE = {False: cv2.INTER_LINEAR, True: cv2.INTER_AREA}
 """Linear interpolation half way between two pixels is their average, and much faster."""
+_JPEG = b"\xff\xd8"
 _HALVED_FROM = 2.0**1.5
 Pixels = NDArray[np.uint8]
 
@@ -47,19 +48,26 @@ class Picture:
     """Height and width of the whole image in these pixels; halving an odd side leaves a half."""
 
 
-def decode(data: bytes, *, channels: int, needed: tuple[int, int]) -> Picture:
+def decode(
+    data: bytes,
+    *,
+    channels: int,
+    needed: tuple[int, int],
+    size: tuple[int, int] | None = None,
+) -> Picture:
     """The upright picture in RGB or gray; transparency is dropped, 16 bits become 8.
 
-    `needed` is the (height, width) below which no side is reduced.
+    `needed` is the (height, width) below which no side is reduced; `size` are those of the image as
+    they are stored, where they are known.
 
     Raises:
         UnreadableImageError: the data are no image, broken off, or too large.
 
     """
-    size, is_jpeg = _header(data)
+    size = size or dimensions(data)
     # Whether the image stands upright is not known yet, so both sides are held to the larger need.
     fits = min(size) / max(needed)
-    halvings = min(3, max(0, int(math.log2(fits)))) if is_jpeg else 0
+    halvings = min(3, max(0, int(math.log2(fits)))) if data.startswith(_JPEG) else 0
     flag = _REDUCED[halvings] | (cv2.IMREAD_COLOR_RGB if channels == 3 else 0)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
@@ -80,14 +88,9 @@ def dimensions(data: bytes) -> tuple[int, int]:
         UnreadableImageError: the data are no image.
 
     """
-    return _header(data)[0]
-
-
-def _header(data: bytes) -> tuple[tuple[int, int], bool]:
-    """Height and width, and whether it is a JPEG file."""
     try:
         with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as image:
-            return (image.height, image.width), image.format == "JPEG"
+            return image.height, image.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableImageError(pictures.reason(error, empty=not data)) from error
 

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     AUGMENTATION = 3
     RAND_AUGMENT = 4
     BETA = 5
+    STRIPES = 6
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -1,6 +1,7 @@
 """Requests that any worker makes and all hear of after the same step.
 
-They travel with the collective that every step has anyway. A request is made by setting its flag;
+They travel with the collective that every step of training or evaluation has anyway, and with that
+of the end of an epoch. A request is made by setting its flag;
 `heard` after a step tells which were set on some worker before it.
 """
 
@@ -41,6 +42,11 @@ def hear(sums: list[float]) -> None:
         if total > 0:
             _heard.add(request)
             _made[request] = 0.0
+
+
+def is_heard(request: Request) -> bool:
+    """Whether all workers have heard of a request that nobody has taken from `heard` yet."""
+    return request in _heard
 
 
 def heard() -> set[Request]:

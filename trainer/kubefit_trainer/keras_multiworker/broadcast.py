@@ -8,6 +8,7 @@ import hashlib
 import itertools
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,10 +20,13 @@ _LATEST_SECONDS = 24 * 3600.0
 _rounds = itertools.count()
 
 
-def text_from_chief(text: str, what: str = "a text for all workers") -> str:
+def text_from_chief(
+    text: str, what: str = "a text for all workers", *, timeout_seconds: float | None = None
+) -> str:
     """The chief's text on every worker; all must call it, the others with anything.
 
-    `what` is that text in words, for the error where the chief does not come.
+    `what` is that text in words, for the error where the chief does not come within
+    `timeout_seconds`, or else as long as a worker waits for another one.
 
     Raises:
         DifferentProgramError: the chief does not come to it.
@@ -35,7 +39,7 @@ def text_from_chief(text: str, what: str = "a text for all workers") -> str:
     if cluster.member().chief:
         coordination.publish(key, text)
         return text
-    return meeting.hear(key, 0, what)
+    return meeting.hear(key, 0, what, timeout_seconds)
 
 
 def texts_of_all(text: str, what: str) -> list[str]:
@@ -63,10 +67,14 @@ def weights_from_chief(model: Any) -> str:
         MultiWorkerError: this worker's weights are not the chief's afterwards.
 
     """
-    variables = [w.value for w in model.weights if w.dtype.startswith(("float", "bfloat"))]
+    variables = [weight.value for weight in _numbers(model)]
     if not coordination.alone() and variables:
         for variable, value in zip(variables, _sent(variables), strict=True):
             variable.assign(value)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            # It computes with copies of its weights.
+            layer.finalize_state()
     digest = checksum(model)
     chiefs = text_from_chief(digest, f"the checksum of the weights of {model.name!r}")
     if digest != chiefs:
@@ -78,12 +86,15 @@ def weights_from_chief(model: Any) -> str:
 
 
 def checksum(model: Any) -> str:
-    """SHA-256 of the floating-point weights of a model, in their order."""
+    """SHA-256 of the weights of a model, in their order; texts among them are left out."""
     digest = hashlib.sha256()
-    for weight in model.weights:
-        if weight.dtype.startswith(("float", "bfloat")):
-            digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    for weight in _numbers(model):
+        digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
     return digest.hexdigest()
+
+
+def _numbers(model: Any) -> list[Any]:
+    return [weight for weight in model.weights if weight.dtype != "string"]
 
 
 def _sent(variables: list[Any]) -> list[Any]:
@@ -95,7 +106,7 @@ def _sent(variables: list[Any]) -> list[Any]:
             speaks = first + cluster.local_replica_id() == 0
             return all_sum(
                 [
-                    tf.convert_to_tensor(v) if speaks else tf.zeros(v.shape, v.dtype)
+                    _summable(tf.convert_to_tensor(v) if speaks else tf.zeros(v.shape, v.dtype))
                     for v in variables
                 ]
             )
@@ -104,4 +115,12 @@ def _sent(variables: list[Any]) -> list[Any]:
 
     with strategy.scope(), watchdog.inside("the sending of weights"):
         received = tf.function(send, autograph=False)()
-    return [strategy.experimental_local_results(value)[0] for value in received]
+    return [
+        tf.cast(strategy.experimental_local_results(value)[0], variable.dtype)
+        for value, variable in zip(received, variables, strict=True)
+    ]
+
+
+def _summable(value: Any) -> Any:
+    """Collectives know no booleans and few integers."""
+    return value if value.dtype.is_floating else tf.cast(value, tf.int64)

@@ -12,6 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from kubefit_trainer.keras_multiworker.waits import Stopwatch
+
 
 class Drawn(tuple[Any, ...]):
     """The shares of one step, one for each local replica."""
@@ -23,7 +25,8 @@ class Drawn(tuple[Any, ...]):
 class ShareIterator:
     """Iterator over this process's shares of a dataset of known length or without end.
 
-    `remaining` counts steps; None is endless. Each step draws one share per local replica.
+    `remaining` counts steps; None is endless, or not known. Each step draws one share per local
+    replica.
     """
 
     def __init__(
@@ -34,6 +37,8 @@ class ShareIterator:
         self.remaining = steps
         self.replicas = replicas
         self.may_be_empty = may_be_empty
+        self.drawing = Stopwatch()
+        """How long Python has waited for elements."""
 
     @property
     def has_more(self) -> bool:
@@ -54,10 +59,12 @@ class ShareIterator:
 
     def __next__(self) -> Drawn:
         self.take(1)
-        return Drawn(next(self.iterator) for _ in range(self.replicas))
+        with self.drawing:
+            return Drawn(next(self.iterator) for _ in range(self.replicas))
 
     def __del__(self) -> None:
-        release(self.__dict__.pop("iterator", None))
+        # The dictionary, not what is in it: nothing else may hold the iterator, not even this call.
+        _dropped.put(self.__dict__)
 
 
 class EndingIterator(ShareIterator):
@@ -77,8 +84,11 @@ class EndingIterator(ShareIterator):
         return self._ahead is not None
 
     def _draw(self) -> Drawn | None:
-        drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
-        if not all(bool(one.has_value()) for one in drawn):
+        with self.drawing:
+            drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
+            there = all(bool(one.has_value()) for one in drawn)
+        if not there:
+            self.remaining = 0
             return None
         return Drawn(one.get_value() for one in drawn)
 
@@ -109,21 +119,17 @@ class UnevenIterator(ShareIterator):
         return False
 
     def __next__(self) -> Drawn:
-        drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
-        more = any(bool(one.has_value()) for one in drawn)
+        with self.drawing:
+            drawn = [self.iterator.get_next_as_optional() for _ in range(self.replicas)]
+            more = any(bool(one.has_value()) for one in drawn)
         if not self._any_worker(more):
+            self.remaining = 0
             raise StopIteration
         return Drawn(one.get_value() if bool(one.has_value()) else self._empty for one in drawn)
 
 
-_dropped: queue.SimpleQueue[Any] = queue.SimpleQueue()
+_dropped: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 _reaper: threading.Thread | None = None
-
-
-def release(iterator: Any) -> None:
-    """Lets go of an iterator without waiting for its deletion."""
-    if iterator is not None:
-        _dropped.put(iterator)
 
 
 def _start_reaper() -> None:
@@ -135,8 +141,7 @@ def _start_reaper() -> None:
 
 def _reap() -> None:
     while True:
-        iterator = _dropped.get()
-        del iterator
+        _dropped.get().clear()
 
 
 def explicit_options() -> Any:

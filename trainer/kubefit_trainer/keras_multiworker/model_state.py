@@ -18,6 +18,8 @@ from kubefit_trainer.keras_multiworker import cluster, watchdog
 from kubefit_trainer.keras_multiworker.step import all_sum
 
 Arrays = dict[str, NDArray[Any]]
+_KINDS = ("model/", "state/", "optimizer/")
+"""How the keys of weights, of the model's other variables and of its optimizer begin."""
 
 
 class OtherModelError(Exception):
@@ -32,9 +34,17 @@ class _Named:
     variable: Any
 
 
-def _variables(model: Any) -> Iterator[_Named]:
-    for index, variable in enumerate(model.variables):
+def _weights(model: Any) -> Iterator[_Named]:
+    for index, variable in enumerate(model.weights):
         yield _Named(f"model/{index:05d}", f"weight {variable.path!r}", variable)
+
+
+def _variables(model: Any) -> Iterator[_Named]:
+    yield from _weights(model)
+    known = {id(variable) for variable in model.weights}
+    others = [variable for variable in model.variables if id(variable) not in known]
+    for index, variable in enumerate(others):
+        yield _Named(f"state/{index:05d}", f"state {variable.path!r}", variable)
     for index, variable in enumerate(model.optimizer.variables):
         yield _Named(f"optimizer/{index:05d}", f"optimizer state {variable.path!r}", variable)
 
@@ -58,7 +68,8 @@ def _local(model: Any) -> Iterator[_Named]:
 def capture(model: Any) -> Arrays:
     """Copies of all variables; all workers must call it after the same step.
 
-    Keys are `model/N`, `optimizer/N` and `local/.../N`; the latter have an axis of replicas first.
+    Keys are `model/N` for weights, `state/N` for its other variables such as random numbers,
+    `optimizer/N` and `local/.../N`; the latter have an axis of replicas first.
     """
     arrays = {named.key: _value(named.variable) for named in _variables(model)}
     local = list(_local(model))
@@ -126,7 +137,19 @@ def check(model: Any, arrays: Mapping[str, NDArray[Any]], names: Mapping[str, st
         OtherModelError: names the first weight that differs.
 
     """
-    for named in _variables(model):
+    _check(list(_variables(model)), arrays, names)
+
+
+def check_weights(model: Any, arrays: Mapping[str, NDArray[Any]], names: Mapping[str, str]) -> None:
+    """Refuses a state whose weights are not those of this model, as `check` does."""
+    weights = {key: array for key, array in arrays.items() if key.startswith("model/")}
+    _check(list(_weights(model)), weights, names)
+
+
+def _check(
+    mine: list[_Named], arrays: Mapping[str, NDArray[Any]], names: Mapping[str, str]
+) -> None:
+    for named in mine:
         if named.key not in arrays:
             raise OtherModelError(f"it has no {named.what}, which this model has")
         here, there = tuple(named.variable.shape), arrays[named.key].shape
@@ -135,9 +158,9 @@ def check(model: Any, arrays: Mapping[str, NDArray[Any]], names: Mapping[str, st
             raise OtherModelError(
                 f"its {other} has the shape {there}, and {named.what} of this model has {here}"
             )
-    mine = {named.key for named in _variables(model)}
+    known = {named.key for named in mine}
     for key in arrays:
-        if key.startswith(("model/", "optimizer/")) and key not in mine:
+        if key.startswith(_KINDS) and key not in known:
             raise OtherModelError(f"its {names.get(key, key)} has no place in this model")
 
 
@@ -151,6 +174,12 @@ def restore(model: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
     with model.distribute_strategy.scope():
         for named in _variables(model):
             named.variable.assign(arrays[named.key])
+
+
+def restore_weights(model: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Gives the weights of a state to a model, and nothing else; see `check_weights`."""
+    for named in _weights(model):
+        named.variable.assign(arrays[named.key])
 
 
 def restore_local(model: Any, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -21,7 +21,7 @@ from keras.src.backend.tensorflow import optimizer as tf_optimizer
 from keras.src.optimizers import base_optimizer, loss_scale_optimizer
 from tensorflow.python.distribute import distribute_lib, distribute_utils
 
-from kubefit_trainer.keras_multiworker import cluster, exchange
+from kubefit_trainer.keras_multiworker import cluster, exchange, lookups
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.errors import UnsupportedProgramError
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
@@ -94,10 +94,12 @@ def _exchange_and_apply(
     grads, variables = arguments
     variables = None if variables is None else list(variables)
     known = optimizer._trainable_variables if variables is None else variables
-    for gradient, variable in zip(grads, known, strict=False):
+    sent = [lookups.Sent(gradient) for gradient in grads]
+    for place, (gradient, variable) in enumerate(zip(grads, known, strict=False)):
         if isinstance(gradient, tf.Tensor):
             gradient.set_shape(variable.shape)
-    present = [g for g in grads if g is not None]
+        sent[place] = lookups.sent(gradient, variable.shape)
+    present = [one.value for one in sent if one.value is not None]
     step = steps.current()
     if step is not None and step.loss_scaled:
         present = [_without_padding(gradient, step) for gradient in present]
@@ -105,7 +107,7 @@ def _exchange_and_apply(
         reduced = exchange.plain_sum(present) if present else []
     else:
         reduced = exchange.weighted_mean(present, step.rows, step.total) if present else []
-    full = [None if g is None else reduced.pop(0) for g in grads]
+    full = [None if one.value is None else one.back(reduced.pop(0)) for one in sent]
 
     def update(strategy: Any, grads: Any) -> None:
         _update(original, optimizer, strategy, (grads, variables))

@@ -18,13 +18,21 @@ class Position:
     """Steps drawn of the pass under way."""
     step: int = 0
     """Steps done in the epoch under way."""
+    over: bool = False
+    """Whether these are all of its steps: the data of the next epoch begin here."""
 
 
 class Follower(Protocol):
     """Somebody who follows one call of fit."""
 
+    def passed(self) -> int:
+        """Passes over these data that this call of fit has done before and does not do again."""
+
     def begins(self) -> Position | None:
         """Where the epoch is to begin that is about to, if it is not where the last one ended."""
+
+    def begun(self) -> None:
+        """Called when the data are where `begins` has said; maybe more than once."""
 
     def between_steps(self, position: Position) -> None:
         """Called between two steps of an epoch, after the callbacks of the first."""

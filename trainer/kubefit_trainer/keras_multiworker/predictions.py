@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 
-from kubefit_trainer.keras_multiworker import agreement, cluster, shares, watchdog
+from kubefit_trainer.keras_multiworker import agreement, cluster, seeds, shares, watchdog
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.errors import UnsupportedProgramError
 from kubefit_trainer.keras_multiworker.iterators import Drawn
@@ -69,7 +69,8 @@ class _PredictFunction:
         return tuple(shares.share_of(data, first + i, replicas) for i in range(local))
 
     def _predict(self, element: Any, more: Any) -> Any:
-        gathered = self._strategy.run(self._replica, args=(element, more))
+        replica = seeds.with_generator(self._replica)
+        gathered = self._strategy.run(replica, args=(element, more))
         return tree.map_structure(
             lambda value: self._strategy.experimental_local_results(value)[0], gathered
         )

@@ -29,6 +29,7 @@ from kubefit_trainer.keras_multiworker import (
     saving,
     scalars,
     seeds,
+    sessions,
     stopping,
     strategies,
     trainer,
@@ -50,6 +51,7 @@ PATCHES = (
     seeds.PATCH,
     saving.PATCH,
     scalars.PATCH,
+    sessions.PATCH,
     callbacks.PATCH,
     strategies.PATCH,
     batch_norm.PATCH,
@@ -157,6 +159,15 @@ def finish(timeout_seconds: float = EXIT_TIMEOUT_SECONDS) -> None:
     # The chief serves the barrier: it stays until every worker has its answer.
     for other in range(1, workers()):
         coordination.read(f"finished/{other}", _LINGER_SECONDS)
+
+
+def stop(timeout_seconds: float) -> None:
+    """Waits for the others before this process ends in the midst of its program.
+
+    They may not come. That is no end of the program, which would be a fault of it.
+    """
+    with contextlib.suppress(tf.errors.OpError):
+        coordination.barrier("stop", timeout_seconds)
 
 
 def _wait_for_ends(deadline: float) -> None:

@@ -13,15 +13,17 @@ from typing import Any
 
 from keras.src.backend.tensorflow import trainer as tf_trainer
 
-from kubefit_trainer.keras_multiworker import cluster, sums, watchdog
+from kubefit_trainer.keras_multiworker import asking, cluster, sums, watchdog
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
 
 
 def agree(model: Any) -> None:
-    """Makes requests of any worker known to all; all must call it."""
-    requested = bool(getattr(model, "_stop_requested", False))
+    """Makes requests of any worker known to all, other requests too; all must call it."""
+    requested = float(getattr(model, "_stop_requested", False))
     with watchdog.inside("the end of an epoch"):
-        object.__setattr__(model, "_stop_agreed", sums.any_worker(requested))
+        stop, *requests = sums.sum_over_workers([requested, *asking.flags()])
+    object.__setattr__(model, "_stop_agreed", stop > 0)
+    asking.hear(requests)
 
 
 def _apply() -> None:

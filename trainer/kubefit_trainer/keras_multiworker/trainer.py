@@ -22,7 +22,16 @@ from keras.src import tree
 from keras.src.backend.tensorflow import trainer as tf_trainer
 from keras.src.trainers import trainer as base_trainer
 
-from kubefit_trainer.keras_multiworker import agreement, asking, cluster, logs, shares, watchdog
+from kubefit_trainer.keras_multiworker import (
+    agreement,
+    asking,
+    cluster,
+    logs,
+    seeds,
+    shares,
+    waits,
+    watchdog,
+)
 from kubefit_trainer.keras_multiworker import step as steps
 from kubefit_trainer.keras_multiworker.iterators import ShareIterator
 from kubefit_trainer.keras_multiworker.patching import Patch, Target
@@ -94,7 +103,6 @@ class _StepFunction:
         function = getattr(step_function, "__func__", None)
         self._standard = function is tf_trainer.TensorFlowTrainer.train_step
         self._custom = not self._standard and function is not tf_trainer.TensorFlowTrainer.test_step
-        self._trains = getattr(step_function, "__name__", "") != "test_step"
         self._name = f"a {getattr(step_function, '__name__', 'step').replace('_', ' ')}"
         self._unchecked: list[Any] = []
         self.number = next(_made)
@@ -122,6 +130,8 @@ class _StepFunction:
     def _each(self, iterator: Any, stop: float) -> Any:
         """Steps on shares or global batches that come from Python, one by one."""
         outcome = None
+        drawing = getattr(iterator, "drawing", None) or waits.Stopwatch()
+        before = drawing.seconds
         for _ in range(int(self._model.steps_per_execution)):
             try:
                 element = next(iterator)
@@ -130,7 +140,13 @@ class _StepFunction:
             if not isinstance(iterator, ShareIterator):
                 element = self._cut(element)
             more = float(getattr(element, "more", True))
-            outcome = self._single(tuple(element), tf.constant([stop, more, *asking.flags()]), True)
+            outcome = self._single(
+                tuple(element),
+                tf.constant([stop, more, *asking.flags()]),
+                True,
+                # Of all steps so far: only what is told at the last one is heard.
+                tf.constant(drawing.seconds - before, tf.float32),
+            )
             agreement.check_more(more, outcome[1][1], self._strategy)
         if outcome is None:
             raise StopIteration
@@ -145,12 +161,16 @@ class _StepFunction:
     def _after(self, note: Any) -> None:
         """Acts on what all workers agreed about."""
         self.calls += 1
-        self._unchecked.append(note[_SAID:])
-        stop, _, *requests = note[:_SAID].numpy().tolist()
+        first, local, replicas = cluster.replicas(self._strategy)
+        note = note.numpy()
+        self._unchecked.append(note[_SAID:-replicas])
+        stop, _, *requests = note[:_SAID].tolist()
+        waited = note[-replicas:].tolist()
+        waits.total.data += max(waited[first : first + local])
+        waits.total.slowest_data += max(waited)
         if stop > 0:
             object.__setattr__(self._model, "_stop_agreed", True)
-        if self._trains:
-            asking.hear(requests)
+        asking.hear(requests)
         if self.calls & (self.calls - 1) == 0 or len(self._unchecked) >= 32:
             self.check()
 
@@ -160,36 +180,40 @@ class _StepFunction:
         if pending:
             agreement.check_batches(tf.stack(pending), self._strategy)
 
-    def _one_share(self, element: Any, said: Any, may_be_empty: bool) -> Any:
-        return self._run(lambda share: self._report(share, said, may_be_empty), element)
+    def _one_share(self, element: Any, said: Any, may_be_empty: bool, waited: Any) -> Any:
+        return self._run(lambda share: self._report(share, said, may_be_empty, waited), element)
 
     def _loop(self, iterator: Any, count: Any, said: Any, may_be_empty: bool) -> Any:
         local = len(self._strategy.extended.worker_devices)
-
-        def draw() -> Any:
-            return tuple(iterator.get_next() for _ in range(local))
+        waited = tf.zeros(())
 
         # The steps before the last report nothing, so that one collective tells all.
-        def body(done: Any) -> Any:
-            self._run(lambda share: self._silently(share, may_be_empty), draw())
-            return (done + 1,)
+        def body(done: Any, waited: Any) -> Any:
+            element, waited = waits.drawn(iterator, local, waited)
+            self._run(lambda share: self._silently(share, may_be_empty), element)
+            return done + 1, waited
 
         if self._model.steps_per_execution > 1:
-            tf.while_loop(lambda done: done < count - 1, body, (tf.constant(0),))
-        return self._one_share(draw(), said, may_be_empty)
+            _, waited = tf.while_loop(
+                lambda done, waited: done < count - 1, body, (tf.constant(0), waited)
+            )
+        element, waited = waits.drawn(iterator, local, waited)
+        return self._one_share(element, said, may_be_empty, waited)
 
     def _silently(self, element: Any, may_be_empty: bool) -> None:
         self._step_on(element, may_be_empty)
 
     def _run(self, function: Any, element: Any) -> Any:
-        outcome = self._strategy.run(function, args=(element,))
+        outcome = self._strategy.run(seeds.with_generator(function), args=(element,))
         return tree.map_structure(
             lambda value: self._strategy.experimental_local_results(value)[0], outcome
         )
 
-    def _report(self, element: Any, said: Any, may_be_empty: bool) -> Any:
+    def _report(self, element: Any, said: Any, may_be_empty: bool, waited: Any) -> Any:
         outcome, step, note = self._step_on(element, may_be_empty)
-        agreed = tf.concat([said, shares.signs_of(note)], 0)
+        # Each replica has a place of its own in the sum, so that all learn of the slowest.
+        waits_of_all = tf.one_hot(step.replica, step.replicas) * waited
+        agreed = tf.concat([said, shares.signs_of(note), waits_of_all], 0)
         return logs.globally(self._model, outcome, step, agreed, custom=self._custom)
 
     def _step_on(self, element: Any, may_be_empty: bool) -> Any:

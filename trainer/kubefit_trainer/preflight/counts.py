@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from kubefit.api.recipe import AUTO, Data, LabelKind, Recipe
+from kubefit.api.recipe import AUTO, LabelKind, Recipe
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.preflight import indexing
 from kubefit_trainer.preflight.manifests import SPLITS
-
-_TRAIN = "spec.recipe.data.train"
 
 
 def check(
@@ -32,17 +31,18 @@ def check(
 
     """
     images = len(strata)
-    if splits is not None:
-        check_split(splits, "train")
+    if splits is not None and recipe.data is not None:
+        field = indexing.field_of(recipe.data.train, "spec.recipe.data.train")
+        check_split(splits, "train", field=field)
         strata = [stratum for stratum, part in zip(strata, splits, strict=True) if part == 0]
     found = Counter(strata)
-    if recipe.data.labels is LabelKind.SINGLE_LABEL:
-        _check_classes(recipe.data, {name: found[place] for place, name in enumerate(names)})
+    if recipe.samples.labels is LabelKind.SINGLE_LABEL and not recipe.writes:
+        _check_classes(recipe, {name: found[place] for place, name in enumerate(names)})
     _check_workers(recipe, list(found.values()), images=images, workers=workers)
 
 
-def check_split(splits: Sequence[int], split: str) -> None:
-    """Checks that a manifest has images of a split that is wanted.
+def check_split(splits: Sequence[int], split: str, *, field: str) -> None:
+    """Checks that there are images of a split that is wanted, where splits are given.
 
     Raises:
         ConfigurationError: it has none.
@@ -50,8 +50,8 @@ def check_split(splits: Sequence[int], split: str) -> None:
     """
     if SPLITS.index(split) not in splits:
         raise ConfigurationError(
-            f"spec.recipe.data.{split}.manifest: none of its {len(splits)} images has the"
-            f" split {split}; name some, or leave the column split out"
+            f"{field}: none of its {len(splits)} images has the split {split}; name some, or leave"
+            " the column split out"
         )
 
 
@@ -75,29 +75,31 @@ def held_out(classes: Sequence[int], share: float) -> list[int]:
     return held
 
 
-def _check_classes(data: Data, counts: dict[str, int]) -> None:
-    share = data.validation_split + data.test_split
+def _check_classes(recipe: Recipe, counts: dict[str, int]) -> None:
+    field, kind = f"spec.recipe.{recipe.subject}.train", recipe.kind
+    share = recipe.samples.validation_split + recipe.samples.test_split
     present = [name for name, count in counts.items() if count]
     if len(present) == 1:
         raise ConfigurationError(
-            f"{_TRAIN}: only class {present[0]!r} has images; a classifier needs two or more"
+            f"{field}: only class {present[0]!r} has {kind}; a classifier needs two or more"
         )
     for name, count in counts.items():
         if share and count == 1:
             raise ConfigurationError(
-                f"{_TRAIN}: class {name!r} has one image, which validationSplit and testSplit"
-                " cannot share out; add images or take the class out"
+                f"{field}: class {name!r} has one {kind[:-1]}, which validationSplit and"
+                f" testSplit cannot share out; add {kind} or take the class out"
             )
 
 
 def _check_workers(recipe: Recipe, counts: list[int], *, images: int, workers: int) -> None:
-    data, batch = recipe.data, recipe.training.global_batch_size
+    data, batch = recipe.samples, recipe.training.global_batch_size
     tested = held_out(counts, data.test_split)
     rest = [count - held for count, held in zip(counts, tested, strict=True)]
     left = sum(rest) - sum(held_out(rest, data.validation_split / (1.0 - data.test_split)))
     if left < workers:
         raise ConfigurationError(
-            f"spec.workers: {workers} workers are more than the {left} training images"
+            f"spec.workers: {workers} workers are more than the {left} training"
+            f" {recipe.kind}"
             f" (of {images}, validationSplit {data.validation_split:g}"
             f"{f', testSplit {data.test_split:g}' if data.test_split else ''})"
         )

@@ -54,6 +54,9 @@ class FileTable(Sequence[str]):
         """The path of a file."""
         return self[sample]
 
+    def size(self, sample: int) -> None:
+        """Not known without a look at the image."""
+
     def open(self, sample: int) -> BinaryIO:
         """The file, at its beginning."""
         return Path(self[sample]).open("rb")
@@ -67,7 +70,7 @@ class LabelledFiles:
     labels: "array[int]"
 
 
-def class_names(folder: Path, *, field: str) -> list[str]:
+def class_names(folder: Path, *, field: str, kind: str = "images") -> list[str]:
     """Names of the class folders in order; `field` is the path of the field that names `folder`.
 
     Raises:
@@ -81,51 +84,61 @@ def class_names(folder: Path, *, field: str) -> list[str]:
         names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
     if not names:
         raise ConfigurationError(
-            f"{field}: {folder} has no class folders; put the images of each class into a"
+            f"{field}: {folder} has no class folders; put the {kind} of each class into a"
             " sub-folder named like the class"
         )
     return names
 
 
-def index(folder: Path, classes: list[str], *, field: str) -> LabelledFiles:
+def index(
+    folder: Path,
+    classes: list[str],
+    *,
+    field: str,
+    suffixes: tuple[str, ...] = SUFFIXES,
+    kind: str = "images",
+) -> LabelledFiles:
     """All images below the class folders of `folder`, at any depth; label i means `classes[i]`.
+
+    Other files than images are told apart by `suffixes`; `kind` is what people call them.
 
     Raises:
         ConfigurationError: a class folder is not among `classes`, or there are no images.
 
     """
-    present = class_names(folder, field=field)
+    present = class_names(folder, field=field, kind=kind)
     unknown = sorted(set(present) - set(classes))
     if unknown:
         raise ConfigurationError(
             f"{field}: class folder {unknown[0]!r} of {folder} is not among the classes of the"
-            " training images"
+            f" training {kind}"
         )
     files, labels = FileTable(), array("i")
     places = {name: place for place, name in enumerate(classes)}
     for name in present:
         before = len(files)
-        for inner, found in _images(str(folder / name)):
+        for inner, found in _named(str(folder / name), suffixes):
             files.extend(inner, found)
         labels.extend(array("i", [places[name]]) * (len(files) - before))
     if not files:
         raise ConfigurationError(
-            f"{field}: {folder} has class folders but no image ({', '.join(SUFFIXES)}) in them"
+            f"{field}: {folder} has class folders but no {kind[:-1]} ({', '.join(suffixes)}) in"
+            " them"
         )
     return LabelledFiles(files=files, labels=labels)
 
 
-def _images(folder: str) -> Iterator[tuple[str, list[str]]]:
+def _named(folder: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """The folder and those below it, each with its images, by name; no links to folders."""
     images, folders = [], []
     with os.scandir(folder) as entries:
         for e in entries:
             if e.name.startswith("."):
                 continue
-            if e.name.lower().endswith(SUFFIXES) and e.is_file():
+            if e.name.lower().endswith(suffixes) and e.is_file():
                 images.append(e.name)
             elif e.is_dir(follow_symlinks=False):
                 folders.append(e.path)
     yield folder, sorted(images)
     for inner in sorted(folders):
-        yield from _images(inner)
+        yield from _named(inner, suffixes)

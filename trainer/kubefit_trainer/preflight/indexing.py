@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from kubefit.api.recipe import SOURCES, Images, LabelKind
+from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.preflight import archives, examples, folders, manifests, packs
 from kubefit_trainer.preflight.labels import Labels
 
@@ -21,6 +22,9 @@ class Encoded(Protocol):
 
     def open(self, sample: int) -> BinaryIO:
         """The image as a file, at its beginning; raises OSError."""
+
+    def size(self, sample: int) -> tuple[int, int] | None:
+        """Height and width as they are stored, where they are known without a look at the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +68,7 @@ def index(
             weights=listed.weights,
         )
     if images.packed is not None:
-        pack = packs.read(volume / images.packed, field=field)
-        numbers = packs.relabelled(pack, known=known, field=field)
-        return Indexed(labels=Labels(names=known or pack.classes, classes=numbers), encoded=pack)
+        return _pack(volume / images.packed, kind, field=field, known=known)
     if images.tfrecord is not None:
         labels, found = examples.of_files(images.tfrecord, kind, volume, known=known, field=field)
         return Indexed(labels=labels, encoded=found)
@@ -78,6 +80,17 @@ def index(
     else:
         arrays = archives.read(volume / str(images.npz), images, kind, known=known, field=field)
     return Indexed(labels=arrays.labels, encoded=None)
+
+
+def _pack(folder: Path, kind: LabelKind, *, field: str, known: list[str] | None) -> Indexed:
+    pack = packs.read(folder, field=field)
+    if pack.kind is not kind:
+        raise ConfigurationError(
+            f"{field}: {folder} was packed with labels {pack.kind}, not {kind}; set"
+            " spec.recipe.data.labels to that, or pack anew with --labels"
+        )
+    labels = pack.labels(known=known, field=field)
+    return Indexed(labels=labels, encoded=pack, splits=pack.splits, weights=pack.weights)
 
 
 def _folder(folder: Path, *, field: str, known: list[str] | None) -> Indexed:

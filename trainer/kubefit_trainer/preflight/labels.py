@@ -48,7 +48,7 @@ class NamedClasses:
         self._found.extend(self._seen.setdefault(name, len(self._seen)) for name in names)
         self._ends.append(len(self._found))
 
-    def labels(self, *, known: list[str] | None, where: str) -> Labels:
+    def labels(self, *, known: list[str] | None, where: str, kind: str = "images") -> Labels:
         """Labels of all images; classes are those known, or else sorted by name or number.
 
         Raises:
@@ -59,10 +59,10 @@ class NamedClasses:
         unknown = sorted(set(self._seen) - set(classes))
         if unknown:
             raise ConfigurationError(
-                f"{where}: label {unknown[0]!r} is not among the classes of the training images"
+                f"{where}: label {unknown[0]!r} is not among the classes of the training {kind}"
             )
         if not classes:
-            raise ConfigurationError(f"{where}: no image has a label")
+            raise ConfigurationError(f"{where}: no {kind[:-1]} has a label")
         places = {name: place for place, name in enumerate(classes)}
         by_number = [places[name] for name in self._seen]
         if self._single:

@@ -1,16 +1,16 @@
 """Images listed in a CSV or Parquet file: path, one label or several, perhaps split and weight."""
 
-import csv
 import math
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from kubefit.api.recipe import Images, LabelKind
 from kubefit_trainer.failure import ConfigurationError
-from kubefit_trainer.preflight import parquet
+from kubefit_trainer.preflight import csv_rows, parquet
 from kubefit_trainer.preflight.folders import FileTable
 from kubefit_trainer.preflight.labels import Labels, NamedClasses, table
 
@@ -30,26 +30,34 @@ class Manifest:
 
 
 def read(
-    path: Path, images: Images, kind: LabelKind, *, known: list[str] | None, field: str
+    path: Path,
+    images: Images,
+    kind: LabelKind,
+    *,
+    known: list[str] | None,
+    field: str,
+    what: str = "images",
 ) -> Manifest:
     """Reads a manifest; paths are relative to its folder, or absolute.
 
-    `known` are the classes of the training images, absent for these themselves.
+    `known` are the classes of the training images, absent for these themselves; `what` is what
+    people call the samples.
 
     Raises:
         ConfigurationError: the file is missing, or a line cannot be used.
 
     """
-    reader = _Reader(path, images, kind, field)
+    reader = _Reader(path, images, kind, field, what)
     if path.suffix.lower() == ".parquet":
         columns, cells = parquet.read(path, images.label_columns, field=field)
         return reader.read(columns, cells, known=known)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            lines = ((f"line {rows.line_num}", dict[str, Cell](row)) for row in rows)
-            return reader.read(rows.fieldnames or [], lines, known=known)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            rows = csv_rows.read(stream, f"{field}: {path}")
+            _, columns = next(rows, (0, []))
+            lines = ((f"line {line}", _cells(columns, row)) for line, row in rows if row)
+            return reader.read(columns, lines, known=known)
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{field}: {path} cannot be read as CSV: {error}") from error
 
 
@@ -59,12 +67,18 @@ Rows = Iterable[tuple[str, dict[str, Cell]]]
 """Place of a row, for people, and its cells by column."""
 
 
+def _cells(columns: list[str], row: list[str]) -> dict[str, Cell]:
+    """Cells by column; None where the row ends before it."""
+    return dict(zip_longest(columns, row[: len(columns)]))
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     path: Path
     images: Images
     kind: LabelKind
     field: str
+    what: str
 
     def read(self, columns: Iterable[str], rows: Rows, *, known: list[str] | None) -> Manifest:
         present = list(columns)
@@ -89,7 +103,7 @@ class _Reader:
             if weights is not None:
                 weights.append(_weight(row["weight"], where))
         if not names:
-            raise ConfigurationError(f"{self.field}: {self.path} lists no images")
+            raise ConfigurationError(f"{self.field}: {self.path} lists no {self.what}")
         files = FileTable()
         files.extend(str(self.path.parent), names)
         found = labels.found(known, f"{self.field}: {self.path}")
@@ -99,14 +113,15 @@ class _Reader:
         if self.kind is LabelKind.REGRESSION or len(self.images.label_columns) > 1:
             return _Numbers(self.images.label_columns, self.kind)
         (column,) = self.images.label_columns
-        return _Names(column, self.images.label_separator, self.kind)
+        return _Names(column, self.images.label_separator, self.kind, self.what)
 
 
 class _Names:
     """Classes by name in one column: one, or several with something between them."""
 
-    def __init__(self, column: str, separator: str, kind: LabelKind) -> None:
+    def __init__(self, column: str, separator: str, kind: LabelKind, what: str) -> None:
         self._column = column
+        self._what = what
         self._separator = separator if kind is LabelKind.MULTI_LABEL else None
         self._classes = NamedClasses(kind)
 
@@ -124,7 +139,7 @@ class _Names:
             yield from filter(None, map(str.strip, str(cell).split(self._separator)))
 
     def found(self, known: list[str] | None, where: str) -> Labels:
-        return self._classes.labels(known=known, where=where)
+        return self._classes.labels(known=known, where=where, kind=self._what)
 
 
 class _Numbers:

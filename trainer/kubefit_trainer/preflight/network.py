@@ -1,6 +1,16 @@
 """Whether the layers of a recipe fit each other and the data: arithmetic on shapes, no Keras."""
 
-from kubefit.api.recipe import Backbone, Block, LabelKind, Loss, Output, Recipe, resolve
+from kubefit.api.recipe import (
+    Backbone,
+    Block,
+    ImageRecipe,
+    LabelKind,
+    Loss,
+    Output,
+    Recipe,
+    Speech,
+    resolve,
+)
 from kubefit_trainer.failure import ConfigurationError
 
 _MIN_SIDE = {Backbone.INCEPTION_V3: 75, Backbone.INCEPTION_RESNET_V2: 75, Backbone.XCEPTION: 71}
@@ -9,7 +19,7 @@ _MODEL = "spec.recipe.model"
 _TRAINING = "spec.recipe.training"
 
 
-def check(recipe: Recipe, *, classes: int, validates: bool) -> None:
+def check(recipe: ImageRecipe, *, classes: int, validates: bool) -> None:
     """Checks the network for data of so many classes, with images for validation or without.
 
     Raises:
@@ -20,7 +30,7 @@ def check(recipe: Recipe, *, classes: int, validates: bool) -> None:
         _check_blocks(recipe.model.blocks, recipe.data.image_size)
     else:
         _check_backbone(recipe)
-    _check_training(recipe, validates=validates)
+    check_training(recipe, validates=validates)
     _check_output(recipe, classes=classes)
 
 
@@ -62,7 +72,7 @@ def _after(block: Block, side: tuple[int, int] | None, *, field: str) -> tuple[i
     return None if block.flatten or block.global_pool else side
 
 
-def _check_backbone(recipe: Recipe) -> None:
+def _check_backbone(recipe: ImageRecipe) -> None:
     backbone = recipe.model.backbone
     if backbone is None:
         return
@@ -87,18 +97,24 @@ def _check_backbone(recipe: Recipe) -> None:
         )
 
 
-def _check_training(recipe: Recipe, *, validates: bool) -> None:
+def check_training(recipe: Recipe, *, validates: bool) -> None:
+    """Checks the phases of any recipe, with samples for validation or without.
+
+    Raises:
+        ConfigurationError: naming the field that does not fit.
+
+    """
     given = recipe.training.phases is not None
     for i, phase in enumerate(resolve(recipe, validates=validates).training.phases or []):
         field = f"{_TRAINING}.phases[{i}]" if given else _TRAINING
-        if recipe.model.blocks is not None and phase.unfreeze != "all":
+        if recipe.backbone is None and phase.unfreeze != "all":
             raise ConfigurationError(
                 f"{field}.unfreeze: a network of blocks has no backbone to freeze; leave it out"
             )
         if phase.early_stopping is not None and not validates:
             raise ConfigurationError(
-                f"{field}.earlyStopping: there are no images for validation; set"
-                " spec.recipe.data.validation or validationSplit"
+                f"{field}.earlyStopping: there are no {recipe.kind} for validation; set"
+                f" spec.recipe.{recipe.subject}.validation or validationSplit"
             )
         warmup = phase.schedule.warmup_epochs if phase.schedule else 0.0
         if warmup > phase.epochs:
@@ -108,7 +124,23 @@ def _check_training(recipe: Recipe, *, validates: bool) -> None:
             )
 
 
-def _check_output(recipe: Recipe, *, classes: int) -> None:
+def check_hearing(speech: Speech) -> None:
+    """Checks that every filter has columns to halve.
+
+    Raises:
+        ConfigurationError: naming how many there are.
+
+    """
+    filters = speech.network.filters
+    if speech.columns < 2 ** len(filters):
+        raise ConfigurationError(
+            f"spec.recipe.speech.network.filters: {len(filters)} filters need {2 ** len(filters)}"
+            f" columns to halve, and {speech.seconds:g} s at {speech.sample_rate} Hz have"
+            f" {speech.columns}, one each {speech.step} samples; raise seconds or leave filters out"
+        )
+
+
+def _check_output(recipe: ImageRecipe, *, classes: int) -> None:
     output, loss = recipe.model.output, recipe.training.loss
     if recipe.data.labels is not LabelKind.SINGLE_LABEL:
         return

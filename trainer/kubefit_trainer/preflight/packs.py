@@ -1,25 +1,41 @@
-"""What `kubefit data pack` writes: tar shards of images, and an index of where each image lies.
+"""What `kubefit data pack` writes: tar shards of images, an index of where each lies, and labels.
 
-    OUT/dataset.json      classes, number of images and of shards, what was left out
-    OUT/index.bin         20 bytes an image: shard, label, offset, length; little-endian
+    OUT/dataset.json      kind and names of the labels, number of images and of shards, what was
+                          left out
+    OUT/index.bin         24 bytes an image: shard, offset, length, height, width
+    OUT/labels.bin        int32: the class of each image; or else, for each name, one byte (0 or 1)
+                          or with regression a float32
+    OUT/splits.bin        int8: place of each image's split in `manifests.SPLITS`, where it is given
+    OUT/weights.bin       float64: weight of each image in the loss, where it is given
     OUT/00000.tar ...     the images, named CLASS/FILE; unpacked they are class folders again
 
-Reading an image is one read at a known place, in any order. Imports neither TensorFlow nor NumPy.
+All numbers are little-endian. Reading an image is one read at a known place, in any order. Imports
+neither TensorFlow nor NumPy.
 """
 
 import io
 import json
+import os
 import struct
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as filled_with
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from kubefit.api.recipe import LabelKind
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.preflight.labels import Labels, numbered, table
 
 DESCRIPTION, INDEX = "dataset.json", "index.bin"
-FORMAT = "kubefit-pack-1"
-ENTRY = struct.Struct("<IiQI")
-"""Shard, label, offset and length in bytes of an image."""
+LABELS, SPLITS, WEIGHTS = "labels.bin", "splits.bin", "weights.bin"
+FORMAT = "kubefit-pack-2"
+ENTRY = struct.Struct("<IQIII")
+"""Shard, offset and length in bytes of an image, and its height and width as they are stored."""
+TYPES = {LabelKind.SINGLE_LABEL: "i", LabelKind.MULTI_LABEL: "B", LabelKind.REGRESSION: "f"}
+"""Of the numbers in `LABELS`, as in `array`."""
+_KEPT_OPEN = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,38 +43,63 @@ class Pack:
     """A packed set of images."""
 
     folder: Path
-    classes: list[str]
+    kind: LabelKind
+    names: list[str]
+    """Of the classes, or of the numbers that are to be predicted."""
     entries: bytes
     """`ENTRY` of each image, one after the other."""
+    numbers: "array[Any]"
+    """What `LABELS` holds."""
+    splits: Sequence[int] | None
+    weights: Sequence[float] | None
+    _shards: dict[int, int] = filled_with(default_factory=dict)
+    """File descriptors: to open a file anew for each image is slow on a network."""
 
     def __len__(self) -> int:
         """Number of images."""
         return len(self.entries) // ENTRY.size
 
-    def labels(self) -> list[int]:
-        """Class number of each image."""
-        return [entry[1] for entry in ENTRY.iter_unpack(self.entries)]
+    def labels(self, *, known: list[str] | None, field: str) -> Labels:
+        """What is known of the images, told by the `known` names, if given.
 
-    def locate(self, sample: int) -> tuple[Path, int, int]:
-        """File, offset and length of an image."""
-        shard, _, offset, length = ENTRY.unpack_from(self.entries, sample * ENTRY.size)
-        return self.folder / shard_name(shard), offset, length
+        Raises:
+            ConfigurationError: a class or number of the pack is not among them.
+
+        """
+        where = f"{field}: {self.folder}"
+        if self.kind is LabelKind.SINGLE_LABEL:
+            return numbered(self.numbers, names=self.names, known=known, where=where)
+        return table(self.numbers, names=self.names, known=known, kind=self.kind, where=where)
 
     def content(self, sample: int) -> bytes:
         """The encoded image."""
-        file, offset, length = self.locate(sample)
-        with file.open("rb", buffering=0) as shard:
-            shard.seek(offset)
-            return shard.read(length)
+        shard, offset, length, *_ = self._entry(sample)
+        file = self._shards.get(shard)
+        if file is not None:
+            return os.pread(file, length, offset)
+        file = os.open(self.folder / shard_name(shard), os.O_RDONLY)
+        content = os.pread(file, length, offset)
+        # Another thread may have opened it meanwhile; one of both files is kept.
+        if len(self._shards) >= _KEPT_OPEN or self._shards.setdefault(shard, file) != file:
+            os.close(file)
+        return content
+
+    def size(self, sample: int) -> tuple[int, int]:
+        """Height and width of the image as they are stored."""
+        *_, height, width = self._entry(sample)
+        return height, width
 
     def name(self, sample: int) -> str:
         """Where the image lies."""
-        file, offset, _ = self.locate(sample)
-        return f"at byte {offset} of {file}"
+        shard, offset, *_ = self._entry(sample)
+        return f"at byte {offset} of {self.folder / shard_name(shard)}"
 
     def open(self, sample: int) -> BinaryIO:
         """The encoded image as a file."""
         return io.BytesIO(self.content(sample))
+
+    def _entry(self, sample: int) -> tuple[int, ...]:
+        return ENTRY.unpack_from(self.entries, sample * ENTRY.size)
 
 
 def shard_name(shard: int) -> str:
@@ -75,41 +116,39 @@ def read(folder: Path, *, field: str) -> Pack:
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        entries = (folder / INDEX).read_bytes()
-    except (OSError, ValueError) as error:
+        if description.get("format") != FORMAT:
+            raise ConfigurationError(f"{field}: {folder} was packed by another version; pack anew")
+        kind, names = LabelKind(description["labels"]), [str(n) for n in description["names"]]
+        pack = Pack(
+            folder=folder,
+            kind=kind,
+            names=names,
+            entries=(folder / INDEX).read_bytes(),
+            numbers=_array(TYPES[kind], folder / LABELS),
+            splits=_array("b", folder / SPLITS) if description["splits"] else None,
+            weights=_array("d", folder / WEIGHTS) if description["weights"] else None,
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         what = "is not what kubefit data pack wrote" if folder.is_dir() else "is not a folder"
         raise ConfigurationError(f"{field}: {folder} {what} ({error})") from error
-    if description.get("format") != FORMAT or len(entries) != description["images"] * ENTRY.size:
-        raise ConfigurationError(
-            f"{field}: {folder} is incomplete or of another version; pack anew"
-        )
-    pack = Pack(folder=folder, classes=description["classes"], entries=entries)
+    images = description["images"]
+    columns = 1 if kind is LabelKind.SINGLE_LABEL else len(names)
+    given = [len(one) for one in (pack.splits, pack.weights) if one is not None]
+    if {len(pack), len(pack.numbers) / columns, *given} != {images}:
+        raise ConfigurationError(f"{field}: {folder} is incomplete; copy it or pack anew")
     _check_shards(pack, field=field)
     return pack
 
 
-def relabelled(pack: Pack, *, known: list[str] | None, field: str) -> list[int]:
-    """Class number of each image; the numbers are places among the `known` classes, if given.
-
-    Raises:
-        ConfigurationError: a class of the pack is not among them.
-
-    """
-    if known is None:
-        return pack.labels()
-    unknown = sorted(set(pack.classes) - set(known))
-    if unknown:
-        raise ConfigurationError(
-            f"{field}: class {unknown[0]!r} of {pack.folder} is not among the classes of the"
-            " training images"
-        )
-    places = [known.index(name) for name in pack.classes]
-    return [places[label] for label in pack.labels()]
+def _array(code: str, file: Path) -> "array[Any]":
+    found = array(code)
+    found.frombytes(file.read_bytes())
+    return found
 
 
 def _check_shards(pack: Pack, *, field: str) -> None:
     ends: dict[int, int] = {}
-    for shard, _, offset, length in ENTRY.iter_unpack(pack.entries):
+    for shard, offset, length, *_ in ENTRY.iter_unpack(pack.entries):
         ends[shard] = max(ends.get(shard, 0), offset + length)
     for shard, end in ends.items():
         file = pack.folder / shard_name(shard)

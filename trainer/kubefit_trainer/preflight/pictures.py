@@ -35,15 +35,15 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 class UnreadableError(ConfigurationError):
-    """Images cannot be read; `reasons` tells why by the name of each."""
+    """Samples cannot be read; `reasons` tells why by the name of each."""
 
-    def __init__(self, reasons: Mapping[str, str], *, field: str) -> None:
-        """Names the first of them in its sentence."""
+    def __init__(self, reasons: Mapping[str, str], *, field: str, what: str = "image") -> None:
+        """Names the first of them in its sentence; `what` is what people call one."""
         named = [f"{name} cannot be read ({why})" for name, why in islice(reasons.items(), _NAMED)]
         more = f", and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
         them = "it" if len(reasons) == 1 else "them"
         super().__init__(
-            f"{field}: image {', '.join(named)}{more}; replace {them} or take {them} out"
+            f"{field}: {what} {', '.join(named)}{more}; replace {them} or take {them} out"
         )
         self.reasons = reasons
 

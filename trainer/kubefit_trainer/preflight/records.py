@@ -56,6 +56,9 @@ class RecordTable:
         """Where the image lies."""
         return f"at byte {self._start[sample]} of {self.files[self._file[sample]]}"
 
+    def size(self, sample: int) -> None:
+        """Not known without a look at the image."""
+
     def open(self, sample: int) -> BinaryIO:
         """The encoded image as a file."""
         with self.files[self._file[sample]].open("rb", buffering=0) as file:

@@ -2,17 +2,15 @@
 
 import json
 import re
-import zipfile
 from pathlib import Path
 
 from kubefit.api.recipe import PretrainedBackbone
 from kubefit_trainer.failure import ConfigurationError
+from kubefit_trainer.preflight import keras_files
 
 _FIELD = "spec.recipe.model.backbone"
 _PRESET, _PRESET_WEIGHTS = "config.json", "model.weights.h5"
 _ENDINGS = (".h5", ".keras")
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_PARTS_OF_SAVED = ("config.json", "model.weights.h5")
 
 
 def needs_file(spec: PretrainedBackbone) -> bool:
@@ -31,29 +29,7 @@ def check(spec: PretrainedBackbone, volume: Path) -> None:
     if spec.keras_hub is not None and not spec.pretrained:
         return
     field = f"{_FIELD}.{'saved' if spec.saved else 'kerasHub' if spec.keras_hub else 'weights'}"
-    if path.suffix == ".keras":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                missing = sorted(set(_PARTS_OF_SAVED) - set(archive.namelist()))
-        except (OSError, zipfile.BadZipFile) as error:
-            raise ConfigurationError(
-                f"{field}: {path} is no model that Keras 3 saved as .keras ({error}); save or copy"
-                " it anew"
-            ) from error
-        if missing:
-            raise ConfigurationError(
-                f"{field}: {path} is no model that Keras 3 saved as .keras, it has no {missing[0]};"
-                " save it with model.save"
-            )
-    if path.suffix != ".h5":
-        return
-    with path.open("rb") as file:
-        begins = file.read(len(_HDF5))
-    if begins != _HDF5:
-        what = "is empty" if not begins else "is no HDF5 file"
-        raise ConfigurationError(
-            f"{field}: {path} {what}; write it with model.save_weights('x.weights.h5')"
-        )
+    keras_files.check(path, field=field)
 
 
 def find(spec: PretrainedBackbone, volume: Path) -> Path:

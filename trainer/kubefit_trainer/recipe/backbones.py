@@ -145,10 +145,3 @@ def _set_stochastic_depth(base: keras.Model, rate: float) -> None:
     largest = max((layer.rate for layer in drops), default=1.0)
     for layer in drops:
         layer.rate *= rate / largest
-
-
-def refresh(base: keras.Model) -> None:
-    """Lets layers that keep a copy of their weights take the ones that were assigned."""
-    for layer in base._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()

@@ -96,10 +96,11 @@ class Memory:
         ceiling = _size() + cgroup.free_memory() // 2
         if len(self._peaks) > 1 and not enough(self._peaks, ceiling=ceiling):
             return False
-        shape = (math.ceil(_MARGIN * images), *self._model.input_shape[1:])
+        number = math.ceil(_MARGIN * images)
+        inputs = [tf.zeros((number, *one.shape[1:]), tf.uint8) for one in self._model.inputs]
         try:
             with keras_multiworker.outside_strategy():
-                self._gradients(tf.zeros(shape, tf.uint8))
+                self._gradients(inputs if len(inputs) > 1 else inputs[0])
         except tf.errors.ResourceExhaustedError:
             return False
         self._peaks.append(_peak())
@@ -179,10 +180,13 @@ def find(
     found = choose(sizes(replicas, images), fits=fits, seconds=seconds)
     if not found:
         first = next(sizes(replicas, images))
+        what, smaller = recipe.kind, "sample or network"
+        if recipe.data is not None:
+            height, width = recipe.data.image_size
+            what, smaller = f"images of {height}x{width}", "imageSize or network"
         raise ConfigurationError(
             f"spec.recipe.training.globalBatchSize: auto finds no size that fits into memory, not"
-            f" even {first} images of {recipe.data.image_size[0]}x{recipe.data.image_size[1]}; give"
-            " the workers more memory, or take a smaller imageSize or network"
+            f" even {first} {what}; give the workers more memory, or take a smaller {smaller}"
         )
     return found
 

@@ -4,14 +4,19 @@ import time
 from collections.abc import Mapping
 
 import keras
+import numpy as np
 
 
 def epoch_line(
     epoch: int, epochs: int, logs: Mapping[str, float], *, seconds: float, examples: int
 ) -> str:
-    """`epoch=3/10 loss=0.1234 accuracy=0.9700 seconds=1.2 examples_per_second=1200`."""
+    """`epoch=3/10 loss=0.1234 accuracy=0.9700 seconds=1.2 examples_per_second=1200`.
+
+    Metrics of many numbers, such as F1 of each class, have no place in it.
+    """
     ordered = sorted(
-        logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name)
+        (name for name, value in logs.items() if np.ndim(value) == 0),
+        key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name),
     )
     metrics = " ".join(f"{name}={logs[name]:.6g}" for name in ordered)
     speed = examples / seconds if seconds > 0 else 0.0

@@ -1,10 +1,11 @@
 """One training from data to export, alike on every worker; only the chief writes.
 
-Knows the sequence and nothing else: data, model, fit, evaluation, export.
+Knows the sequence and nothing else: data, model, fit, evaluation, export, report.
 """
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,11 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 import yaml
 
-from kubefit.api.contract import JobFiles, RunConfig
+from kubefit.api.contract import JobFiles, RunConfig, TrainerPhase
 from kubefit.api.recipe import (
     AUTO,
     OnUnreadable,
@@ -30,33 +30,35 @@ from kubefit.api.recipe import (
 )
 from kubefit_trainer import keras_multiworker
 from kubefit_trainer.callbacks import progress, samples
-from kubefit_trainer.export import saved
+from kubefit_trainer.export import formats, saved
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.recipe import (
-    backbones,
     batch_size,
+    modality,
     network,
-    pipeline,
-    pretrained,
+    predictions,
     range_test,
+    reporting,
     trial,
 )
+from kubefit_trainer.recipe.curves import Curves
 from kubefit_trainer.recipe.epoch_log import EpochLog
-from kubefit_trainer.recipe.inputs import (
-    Chosen,
-    Inputs,
-    evaluation_dataset,
-    open_inputs,
-    training_dataset,
-)
-from kubefit_trainer.recipe.pretrained import Pretrained
+from kubefit_trainer.recipe.inputs import evaluation_dataset, open_inputs, training_dataset
+from kubefit_trainer.recipe.labelled import Chosen, Inputs
 from kubefit_trainer.recipe.readable import Group
 from kubefit_trainer.recipe.schedules import Rate
+from kubefit_trainer.recipe.sources import Source
+from kubefit_trainer.recipe.waiting import Waiting
 from kubefit_trainer.recipe.watching import AverageWeights, Plateau, StopEarly
+from kubefit_trainer.report import write_text
 
 _EXPORT_SAMPLES = 8
+_EXPORT_TEXTS = 2
+"""Of models that write texts, which give a probability for each token at each place."""
+_EXPORT, _EXPORT_SECONDS = "the end of the export", 24 * 3600.0
+"""A large model on a slow volume: longer than workers wait for each other to begin predictions."""
 _NAMED = 10
-"""Skipped images that are named on the log."""
+"""Skipped samples that are named on the log."""
 _PHASE_STRIDE = 1_000_003
 _BATCH, _RATES = "globalBatchSize", "learningRates"
 """Numbers in place of `auto`, as they are kept; rates by the number of the phase."""
@@ -69,13 +71,15 @@ def run(
     *,
     tell: Callable[..., None] = lambda **changes: None,
     found: dict[str, Any] | None = None,
+    initial: Callable[[keras.Model], None] = lambda model: None,
 ) -> None:
     """Trains, evaluates and exports what `config.recipe` describes.
 
     To be called on every worker, outside the scope of `strategy`: the chief reloads the exported
     model alone, and a variable made in the scope would wait for all the others. `tell` is given
     fields of the `TrainerReport`. `found` is kept with the state of training: what is in it already
-    was found out before this process began, and is not searched again.
+    was found out before this process began, and is not searched again. `initial` gives the model
+    weights of an earlier training.
 
     Raises:
         ConfigurationError: the data or the weights cannot be used.
@@ -93,21 +97,34 @@ def run(
     inputs = open_inputs(resolve(recipe), volume, group)
     recipe = resolve(recipe, validates=inputs.validation is not None)
     tell(skipped_images=len(inputs.skipped))
-    if rank == 0 and recipe.data.on_unreadable is OnUnreadable.SKIP:
+    if rank == 0 and recipe.samples.on_unreadable is OnUnreadable.SKIP:
         _tell_skipped(inputs.skipped, Path(files.skipped))
 
     def record(found: Recipe) -> None:
         if rank == 0:
             write_resolved(found, Path(files.recipe))
 
+    warnings: list[str] = []
+
+    def warn(text: str) -> None:
+        print(text, flush=True)
+        warnings[:] = reporting.with_warning(warnings, text)
+        tell(warnings=list(warnings))
+
     record(recipe)
+    if rank == 0:
+        for kind, packages in formats.lacking(recipe.export.formats).items():
+            print(formats.lacks(kind, packages), flush=True)
+        shutil.rmtree(files.report, ignore_errors=True)
     model = build(recipe, strategy, volume=volume, classes=len(inputs.train.source.classes))
+    initial(model)
     found = {} if found is None else found
     with _unreadable_explained(inputs):
         recipe = settled(model, recipe, inputs, strategy=strategy, found=found)
         record(recipe)
-        callbacks = _chief_callbacks(recipe, inputs, files) if rank == 0 else []
-        fit(
+        waiting = Waiting()
+        callbacks = [waiting, *_chief_callbacks(recipe, inputs, files)] if rank == 0 else []
+        logs = fit(
             model,
             recipe,
             inputs,
@@ -116,40 +133,51 @@ def run(
             record=record,
             found=found,
         )
-        if inputs.evaluation is not None:
-            evaluate(model, recipe, inputs.evaluation, strategy=strategy)
+        loss, predicted, chosen, exports = math.nan, None, inputs.evaluation, None
+        if chosen is not None:
+            loss = evaluate(model, recipe, chosen, strategy=strategy)["loss"]
+        if rank == 0:
+            # Before the report: the model is there, whatever its predictions come to.
+            tell(phase=TrainerPhase.EXPORTING)
+            exports = _export(model, recipe, inputs.train, Path(files.export))
+        if chosen is not None:
+            keras_multiworker.text_from_chief("done", _EXPORT, timeout_seconds=_EXPORT_SECONDS)
+            predicted = predictions.predicted(model, recipe, chosen, strategy=strategy, warn=warn)
     for source in inputs.sources():
-        if source.cache is not None:
+        if isinstance(source, Source) and source.cache is not None:
             print(source.cache, flush=True)
-    if rank == 0:
-        _export(network.for_export(model, recipe), recipe, inputs.train, Path(files.export))
+    if exports is not None:
+        exported = exports.finish()
+        for text in saved.warnings_of(exported):
+            warn(text)
+        reporting.write_or_warn(
+            Path(files.report),
+            warn,
+            export=Path(files.export),
+            exported=exported,
+            model=model,
+            # What fitted in memory when a replica trained on it.
+            explained_at_once=math.ceil(
+                recipe.training.images_per_step / strategy.num_replicas_in_sync
+            ),
+            tensorboard=Path(files.tensorboard),
+            job=config.name,
+            workers=config.workers,
+            recipe=recipe,
+            inputs=inputs,
+            volume=volume,
+            logs=logs,
+            waiting=waiting,
+            loss=loss,
+            predicted=predicted,
+        )
 
 
 def build(
     recipe: Recipe, strategy: tf.distribute.Strategy, *, volume: Path, classes: int
 ) -> keras.Model:
     """The model, with the same initial weights on every worker."""
-    height, width = recipe.data.image_size
-    backbone = recipe.model.backbone
-    start = Pretrained()
-    if backbone is not None and keras_multiworker.is_chief():
-        shape = (height, width, recipe.data.channels)
-        with keras_multiworker.outside_strategy():
-            start = pretrained.load(backbone, input_shape=shape, volume=volume)
-    architecture = start.architecture
-    if backbone is not None and backbone.stored:
-        architecture = keras_multiworker.text_from_chief(architecture, "the network to train")
-    keras.utils.set_random_seed(recipe.training.seed)
-    with strategy.scope():
-        model = network.build(recipe, classes=classes, architecture=architecture)
-    if backbone is not None and backbone.pretrained:
-        base = model.get_layer(backbones.LAYER)
-        if start.values is not None:
-            base.set_weights(start.values)
-        digest = keras_multiworker.weights_from_chief(base)
-        backbones.refresh(base)
-        print(f"backbone={backbone.label} weights_sha256={digest}", flush=True)
-    return model
+    return modality.of(recipe).build(strategy, volume=volume, classes=classes)
 
 
 def settled(
@@ -217,8 +245,8 @@ def fit(
     total, done = sum(phase.epochs for phase in phases), 0
     if held is None and any(phase.early_stopping for phase in phases):
         raise ConfigurationError(
-            "spec.recipe.training.earlyStopping: there are no images for validation; set"
-            " spec.recipe.data.validation or validationSplit"
+            f"spec.recipe.training.earlyStopping: there are no {recipe.kind} for validation; set"
+            f" spec.recipe.{recipe.subject}.validation or validationSplit"
         )
     logs: dict[str, list[float]] = {}
     rates: dict[str, float] = ({} if found is None else found).setdefault(_RATES, {})
@@ -323,10 +351,12 @@ def write_resolved(recipe: Recipe, path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".partial-{path.name}")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+    """A volume that is full must not stop training: the agent has refused those never writable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        print(f"{path} cannot be written: {error.strerror}; training goes on", flush=True)
 
 
 def _chief_callbacks(
@@ -335,7 +365,7 @@ def _chief_callbacks(
     training, images = recipe.training, len(inputs.train.samples)
     steps = training.steps_per_epoch
     return [
-        keras.callbacks.TensorBoard(log_dir=str(files.tensorboard), write_graph=False),
+        Curves(log_dir=str(files.tensorboard), write_graph=False),
         EpochLog(
             epochs=sum(phase.epochs for phase in training.phases or []),
             examples_per_epoch=steps * training.images_per_step if steps else images,
@@ -355,6 +385,15 @@ def _unreadable_explained(inputs: Inputs) -> Iterator[None]:
         raise
 
 
-def _export(model: keras.Model, recipe: Recipe, train: Chosen, folder: Path) -> None:
-    images = pipeline.pixels(train.source, train.samples[:_EXPORT_SAMPLES], recipe)
-    saved.save(model, folder, classes=train.source.classes, samples=images.astype(np.float32))
+def _export(model: keras.Model, recipe: Recipe, train: Chosen, folder: Path) -> saved.Pending:
+    kind, source = modality.of(recipe), train.source
+    exported = kind.for_export(model, source)
+    wanted = saved.Wanted(
+        formats=recipe.export.formats,
+        classes=source.classes,
+        kind=recipe.samples.labels,
+        answers=kind.answers(exported, source),
+    )
+    samples = train.samples[: _EXPORT_TEXTS if recipe.writes else _EXPORT_SAMPLES]
+    taken = kind.raw(source, samples)
+    return saved.begin(exported, folder, wanted, samples=taken)

@@ -8,6 +8,7 @@ import keras
 
 from kubefit.api.recipe import (
     Block,
+    ImageRecipe,
     LabelKind,
     Loss,
     Optimizer,
@@ -18,9 +19,11 @@ from kubefit.api.recipe import (
 )
 from kubefit_trainer.recipe import backbones, optimizers, precision, targets, unfreezing
 from kubefit_trainer.recipe.schedules import Rate
+from kubefit_trainer.recipe.speech.ctc import Ctc
+from kubefit_trainer.recipe.speech.error_rate import CharacterErrorRate
 
 
-def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Model:
+def build(recipe: ImageRecipe, *, classes: int, architecture: str = "") -> keras.Model:
     """The model, not compiled; float32 (batch, height, width, channels) to (batch, units).
 
     It has initial weights; `architecture` is the JSON of a saved backbone. A sigmoid output has one
@@ -28,7 +31,7 @@ def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Mode
     every worker.
     """
     data, spec = recipe.data, recipe.model
-    with _computing_in(recipe.training.precision or Precision.FLOAT32):
+    with computing_in(recipe.training.precision or Precision.FLOAT32):
         inputs = keras.Input((*data.image_size, data.channels), name="image")
         if spec.backbone is not None:
             features = backbones.features(spec.backbone, inputs, architecture=architecture)
@@ -41,20 +44,21 @@ def build(recipe: Recipe, *, classes: int, architecture: str = "") -> keras.Mode
             targets.units(recipe, classes=classes),
             activation=_activation(recipe),
             dtype="float32",
-            name="numbers" if recipe.data.labels is LabelKind.REGRESSION else "probabilities",
+            name="numbers" if recipe.samples.labels is LabelKind.REGRESSION else "probabilities",
         )(features)
         return keras.Model(inputs, outputs)
 
 
 def _activation(recipe: Recipe) -> str:
-    if recipe.data.labels is LabelKind.REGRESSION:
+    if recipe.samples.labels is LabelKind.REGRESSION:
         return "linear"
-    several = recipe.data.labels is LabelKind.MULTI_LABEL
-    return "sigmoid" if several or recipe.model.output is Output.SIGMOID else "softmax"
+    several = recipe.samples.labels is LabelKind.MULTI_LABEL
+    return "sigmoid" if several or recipe.output is Output.SIGMOID else "softmax"
 
 
 @contextmanager
-def _computing_in(wanted: Precision) -> Iterator[None]:
+def computing_in(wanted: Precision) -> Iterator[None]:
+    """Layers that are made meanwhile compute in that precision."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision.policy(wanted))
     try:
@@ -68,7 +72,7 @@ def prepare(model: keras.Model, recipe: Recipe, phase: Phase, *, steps_per_epoch
 
     To be called in the scope of the strategy, alike on every worker.
     """
-    training, backbone = recipe.training, recipe.model.backbone
+    training, backbone = recipe.training, recipe.backbone
     rates: list[tuple[keras.Variable, float]] = []
     if backbone is not None:
         base = model.get_layer(backbones.LAYER)
@@ -89,10 +93,15 @@ def prepare(model: keras.Model, recipe: Recipe, phase: Phase, *, steps_per_epoch
 
 def for_export(model: keras.Model, recipe: Recipe) -> keras.Model:
     """The same model for people to load: compiled with what every Keras has, no optimizer state."""
-    twin = keras.Model(model.input, model.output)
+    twin = uncompiled(model)
     optimizer = optimizers.PLAIN[recipe.training.optimizer or Optimizer.ADAM]()
-    _compile(twin, recipe, optimizer, binary_accuracy=keras.metrics.BinaryAccuracy)
+    _compile(twin, recipe, optimizer, plain=True)
     return twin
+
+
+def uncompiled(model: keras.Model) -> keras.Model:
+    """The same layers without optimizer and loss, which a file would keep of a model in a model."""
+    return keras.Model(model.input, model.output)
 
 
 def _layer(block: Block) -> keras.layers.Layer:
@@ -131,17 +140,24 @@ def _compile(
     recipe: Recipe,
     optimizer: keras.optimizers.Optimizer,
     *,
-    binary_accuracy: type[keras.metrics.Metric] = _LikelierOfTwo,
+    plain: bool = False,
 ) -> None:
-    loss, metrics = _judged(recipe, binary_accuracy)
+    if recipe.writes:
+        # Of each token of the global batch that is none of padding, which weighs nothing.
+        loss = keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
+        weighted = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        model.compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted, jit_compile=False)
+        return
+    loss, metrics = _judged(recipe, plain=plain)
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
 
 
-def _judged(
-    recipe: Recipe, binary_accuracy: type[keras.metrics.Metric]
-) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
-    """Loss and metrics for what the images have for labels."""
-    losses, metrics, labels = keras.losses, keras.metrics, recipe.data.labels
+def _judged(recipe: Recipe, *, plain: bool) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
+    """Loss and metrics for what the samples have for labels, if `plain` such as every Keras has."""
+    losses, metrics, labels = keras.losses, keras.metrics, recipe.samples.labels
+    binary_accuracy = metrics.BinaryAccuracy if plain else _LikelierOfTwo
+    if labels is LabelKind.TEXT:
+        return (losses.CTC(), []) if plain else (Ctc(), [CharacterErrorRate()])
     if labels is LabelKind.REGRESSION:
         wanted = recipe.training.loss
         found = Loss.MEAN_SQUARED_ERROR if wanted is Loss.AUTO else wanted
@@ -149,7 +165,7 @@ def _judged(
     if labels is LabelKind.MULTI_LABEL:
         area = metrics.AUC(name="auc", multi_label=True)
         return losses.BinaryCrossentropy(), [binary_accuracy(name="accuracy"), area]
-    if recipe.model.output is Output.SIGMOID:
+    if recipe.output is Output.SIGMOID:
         return losses.BinaryCrossentropy(), [binary_accuracy(name="accuracy")]
     if targets.are_rows(recipe):
         return losses.CategoricalCrossentropy(), [metrics.CategoricalAccuracy(name="accuracy")]

@@ -5,6 +5,7 @@ uint8: the network makes floating-point numbers of them, on the device, with a q
 copying.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from kubefit.api.recipe import Recipe
+from kubefit.api.recipe import ImageRecipe
 from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import augment, draws, memory
 from kubefit_trainer.images.decode import Pixels
@@ -26,6 +27,8 @@ from kubefit_trainer.recipe.sources import Source
 
 _AHEAD = 3
 """Batches that are being made while one is waited for."""
+_ALIGNMENT = 64
+"""Bytes."""
 _CHUNK = 4
 """Images that a thread makes at a time."""
 
@@ -43,7 +46,7 @@ class _Work:
 def training_batches(
     source: Source,
     samples: NDArray[np.int64],
-    recipe: Recipe,
+    recipe: ImageRecipe,
     *,
     shard: Shard,
     weights: NDArray[np.float32] | None = None,
@@ -75,7 +78,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    source: Source, samples: NDArray[np.int64], recipe: Recipe, *, shard: Shard
+    source: Source, samples: NDArray[np.int64], recipe: ImageRecipe, *, shard: Shard
 ) -> tf.data.Dataset:
     """The same without augmentation, in fixed order; it starts anew after each pass."""
 
@@ -88,12 +91,12 @@ def evaluation_batches(
     return _dataset(works, source, recipe)
 
 
-def pixels(source: Source, samples: NDArray[np.int64], recipe: Recipe) -> Pixels:
+def pixels(source: Source, samples: NDArray[np.int64], recipe: ImageRecipe) -> Pixels:
     """The samples without augmentation, uint8 (samples, height, width, channels)."""
     return np.stack([make() for make in _plain_work(source, samples, recipe).images])
 
 
-def _plain_work(source: Source, ids: NDArray[np.int64], recipe: Recipe) -> _Work:
+def _plain_work(source: Source, ids: NDArray[np.int64], recipe: ImageRecipe) -> _Work:
     size = _size(recipe)
 
     def make(sample: int) -> Pixels:
@@ -107,7 +110,7 @@ def _training_work(
     source: Source,
     ids: NDArray[np.int64],
     partners: NDArray[np.int64],
-    recipe: Recipe,
+    recipe: ImageRecipe,
     *,
     epoch: int,
 ) -> _Work:
@@ -134,13 +137,17 @@ def _training_work(
     return _Work([partial(make, row) for row in range(len(ids))], (answer,))
 
 
-def _size(recipe: Recipe) -> tuple[int, int]:
+def _size(recipe: ImageRecipe) -> tuple[int, int]:
     height, width = recipe.data.image_size
     return height, width
 
 
 def _dataset(
-    works: Callable[[], Iterator[_Work]], source: Source, recipe: Recipe, *, weighted: bool = False
+    works: Callable[[], Iterator[_Work]],
+    source: Source,
+    recipe: ImageRecipe,
+    *,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
     shape = (*_size(recipe), recipe.data.channels)
 
@@ -160,9 +167,14 @@ def _dataset(
     dataset = tf.data.Dataset.from_generator(
         elements, output_signature=(images, answer, *([weights] if weighted else []))
     )
-    # Endless, so the strategy need not ask every worker at each step whether there is more.
+    return endless(dataset, ahead=1)
+
+
+def endless(dataset: tf.data.Dataset, *, ahead: int) -> tf.data.Dataset:
+    """A data set that does not end, some batches made ahead, as the strategy is to take it."""
+    # Else the strategy asks every worker at each step whether there is more.
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    return dataset.prefetch(1).with_options(_options())
+    return dataset.prefetch(ahead).with_options(_options())
 
 
 def _made(
@@ -174,7 +186,7 @@ def _made(
     ahead: deque[tuple[tuple[NDArray[Any], ...], list[Future[None]]]] = deque()
     try:
         for work in works:
-            batch = np.empty((len(work.images), *shape), np.uint8)
+            batch = _aligned((len(work.images), *shape))
             chunks = range(0, len(work.images), _CHUNK)
             parts = [pool.submit(_fill, batch, work.images, first) for first in chunks]
             ahead.append(((batch, *work.answers), parts))
@@ -184,6 +196,14 @@ def _made(
             yield _finished(*ahead.popleft())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _aligned(shape: tuple[int, ...]) -> Pixels:
+    """An array that TensorFlow takes as it is; one that begins elsewhere it copies."""
+    size = math.prod(shape)
+    room = np.empty(size + _ALIGNMENT, np.uint8)
+    begin = -room.ctypes.data % _ALIGNMENT
+    return room[begin : begin + size].reshape(shape)
 
 
 def _fill(batch: Pixels, images: list[Callable[[], Pixels]], first: int) -> None:

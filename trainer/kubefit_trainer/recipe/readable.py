@@ -1,6 +1,6 @@
 """`onUnreadable: skip`: finds what cannot be read before training, so that all leave out the same.
 
-Each image is decoded once, by one of the workers, as training will decode it. What is left counts
+Each sample is read once, by one of the workers, as training will read it. What is left counts
 from 0 again: order, splits and augmentation are those of a set that never had the others.
 """
 
@@ -15,14 +15,14 @@ import numpy as np
 
 from kubefit_trainer.preflight.pictures import UnreadableError
 from kubefit_trainer.recipe import cpus
-from kubefit_trainer.recipe.sources import Source
+from kubefit_trainer.recipe.labelled import Labelled
 
 _AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The workers that share out the images; alone by default."""
+    """The workers that share out the samples; alone by default."""
 
     rank: int = 0
     workers: int = 1
@@ -30,12 +30,12 @@ class Group:
     """Gives every worker the texts of all, by rank."""
 
 
-def readable(source: Source, group: Group) -> tuple[Source, dict[str, str]]:
-    """What of the source can be read, and the other images by name with the reasons.
+def readable(source: Labelled, group: Group) -> tuple[Labelled, dict[str, str]]:
+    """What of the source can be read, and the other samples by name with the reasons.
 
     All workers must call it; the same on each.
     """
-    found = _decode(source, range(group.rank, len(source.labels), group.workers))
+    found = _looked_at(source, range(group.rank, len(source.labels), group.workers))
     told = [_unpacked(text) for text in group.exchange(_packed(found))]
     faults = sorted((fault for faults in told for fault in faults), key=lambda fault: fault[0])
     if not faults:
@@ -45,13 +45,13 @@ def readable(source: Source, group: Group) -> tuple[Source, dict[str, str]]:
 
 
 Fault = tuple[int, str, str]
-"""Number and name of an image, and why it cannot be read."""
+"""Number and name of a sample, and why it cannot be read."""
 
 
-def _decode(source: Source, samples: range) -> list[Fault]:
+def _looked_at(source: Labelled, samples: range) -> list[Fault]:
     def fault(sample: int) -> list[Fault]:
         try:
-            source.picture(sample)
+            source.look(sample)
         except UnreadableError as error:
             return [(sample, name, why) for name, why in error.reasons.items()]
         return []

@@ -4,8 +4,7 @@ Indexing decodes nothing; a picture is decoded when a batch asks for it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from dataclasses import field as filled_with
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kubefit.api.recipe import Data, Images
-from kubefit_trainer.failure import ConfigurationError
 from kubefit_trainer.images import colour
 from kubefit_trainer.images.decode import Picture, UnreadableImageError, decode, halved
 from kubefit_trainer.preflight import indexing
@@ -21,42 +19,31 @@ from kubefit_trainer.preflight.indexing import Encoded
 from kubefit_trainer.preflight.labels import Labels
 from kubefit_trainer.preflight.pictures import UnreadableError
 from kubefit_trainer.recipe.cache import PictureCache, cached
+from kubefit_trainer.recipe.labelled import Labelled
+
+
+def _numbered(sample: int) -> str:
+    return f"image {sample}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Labelled):
     """A set of labelled images."""
 
-    labels: NDArray[Any]
-    """Class numbers (images,), or else one number for each of `classes`: (images, classes)."""
     picture: Callable[[int], Picture]
     """The image of a sample; raises UnreadableError where it cannot be read."""
-    classes: list[str]
-    """Names of the classes, or of the numbers that are to be predicted."""
-    splits: NDArray[np.int8] | None = None
-    """Place of each sample's split in `manifests.SPLITS`, where it is given."""
-    weights: NDArray[np.float32] | None = None
-    """Weight of each sample in the loss, where it is given."""
+    name: Callable[[int], str] = _numbered
+    """What people find the image of a sample by."""
     cache: PictureCache | None = None
     """What keeps decoded images, where they are kept."""
-    failures: list[ConfigurationError] = filled_with(default_factory=list)
-    """Why batches could not be made; the text of TensorFlow's own error is not for people."""
 
-    @property
-    def strata(self) -> NDArray[np.int32]:
-        """Of which splits hold out shares alike: the classes, or the same of all images."""
-        return self.labels if self.labels.ndim == 1 else np.zeros(len(self.labels), np.int32)
+    def look(self, sample: int) -> None:
+        """Decodes the image of a sample."""
+        self.picture(sample)
 
-    def only(self, samples: NDArray[np.int64]) -> "Source":
-        """A source of these samples alone, counted from 0."""
+    def _own(self, samples: NDArray[np.int64]) -> dict[str, Any]:
         numbers, picture = samples.tolist(), self.picture
-        return replace(
-            self,
-            labels=self.labels[samples],
-            picture=lambda sample: picture(numbers[sample]),
-            splits=None if self.splits is None else self.splits[samples],
-            weights=None if self.weights is None else self.weights[samples],
-        )
+        return {"picture": lambda sample: picture(numbers[sample])}
 
 
 def open_source(
@@ -89,6 +76,7 @@ def open_source(
         picture=picture,
         cache=picture if isinstance(picture, PictureCache) else None,
         classes=found.labels.names,
+        name=_numbered if found.encoded is None else found.encoded.name,
         splits=None if found.splits is None else np.asarray(found.splits, np.int8),
         weights=None if found.weights is None else np.asarray(found.weights, np.float32),
     )
@@ -106,7 +94,9 @@ def _decoded(
     def read(sample: int) -> Picture:
         try:
             with encoded.open(sample) as file:
-                return decode(file.read(), channels=data.channels, needed=needed)
+                content = file.read()
+            size = encoded.size(sample)
+            return decode(content, channels=data.channels, needed=needed, size=size)
         except (UnreadableImageError, OSError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise UnreadableError({encoded.name(sample): why}, field=field) from error

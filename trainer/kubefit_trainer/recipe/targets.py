@@ -25,13 +25,18 @@ def are_rows(recipe: Recipe) -> bool:
     """
     spec = recipe.augmentation
     mixed = spec.mix_up or spec.cut_mix or spec.label_smoothing
-    return bool(mixed) or recipe.data.labels is not LabelKind.SINGLE_LABEL
+    return bool(mixed) or recipe.samples.labels is not LabelKind.SINGLE_LABEL
 
 
 def units(recipe: Recipe, *, classes: int) -> int:
-    """Units of the output layer: one for each class, or only one, for the second of two."""
-    single = recipe.data.labels is LabelKind.SINGLE_LABEL
-    return 1 if single and recipe.model.output is Output.SIGMOID else classes
+    """Numbers of an answer: one for each class, or only one, for the second of two.
+
+    Of a text that is written, its tokens with the end.
+    """
+    if recipe.text is not None and recipe.writes:
+        return 1 + recipe.text.longest_target
+    single = recipe.samples.labels is LabelKind.SINGLE_LABEL
+    return 1 if single and recipe.output is Output.SIGMOID else classes
 
 
 def plain(labels: Labels, recipe: Recipe, *, classes: int) -> Targets:
@@ -58,7 +63,7 @@ def mixed(
     share = np.array([1.0 if mix is None else mix.share for mix in mixes]).reshape(-1, 1)
     rows = share * _rows(labels, classes) + (1.0 - share) * _rows(partners, classes)
     smoothing = recipe.augmentation.label_smoothing
-    choices = classes if recipe.data.labels is LabelKind.SINGLE_LABEL else 2
+    choices = classes if recipe.samples.labels is LabelKind.SINGLE_LABEL else 2
     return _of_units(rows * (1.0 - smoothing) + smoothing / choices, recipe)
 
 

@@ -40,7 +40,7 @@ class StopEarly(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, spec: EarlyStopping) -> None:
         super().__init__()
         self._spec = spec
-        self._name = f"val_{spec.metric}"
+        self.monitor = f"val_{spec.metric}"
         self._improvement = _Improvement(
             larger=spec.metric is Watched.ACCURACY, min_delta=spec.min_delta
         )
@@ -48,7 +48,7 @@ class StopEarly(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Remembers the weights of the best epoch."""
-        value = (logs or {}).get(self._name, math.nan)
+        value = (logs or {}).get(self.monitor, math.nan)
         if self._improvement.better(value):
             if self._spec.restore_best:
                 self._best = self.model.get_weights()

@@ -1,7 +1,7 @@
 """`spec.recipe.data`: where the samples are and how they are read."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -93,7 +93,7 @@ class Images(
     label_separator: Annotated[str, Field(min_length=1, max_length=8)] = "|"
     """What stands between the classes that one column lists."""
     packed: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Folder that `kubefit data pack` wrote."""
+    """Folder that `kubefit data pack` wrote; it tells labels, splits and weights too."""
     npz: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     """NumPy archive: uint8 images (N, height, width[, channels]) and labels (N,)."""
     npy: NpyFiles | SkipJsonSchema[None] = None
@@ -130,7 +130,7 @@ class Images(
 
 
 class LabelKind(StrEnum):
-    """What is known of each image."""
+    """What is known of each sample."""
 
     SINGLE_LABEL = "singleLabel"
     """One of two or more classes."""
@@ -138,9 +138,15 @@ class LabelKind(StrEnum):
     """Any number of classes, none included."""
     REGRESSION = "regression"
     """Numbers."""
+    TEXT = "text"
+    """A text of its own, such as what is said in a recording."""
 
 
-_ONE_VALIDATION = "set validation or validationSplit, not both"
+ImageLabels = Literal[LabelKind.SINGLE_LABEL, LabelKind.MULTI_LABEL, LabelKind.REGRESSION]
+"""What can be known of each image."""
+
+
+ONE_VALIDATION = "set validation or validationSplit, not both"
 
 
 class ClassWeights(StrEnum):
@@ -176,8 +182,8 @@ class Cache(StrEnum):
 
 _SETS = ("train", "validation", "test")
 _CLASS_FOLDERS = (
-    "folder and packed tell one class of each image; with labels multiLabel or regression use"
-    " another source"
+    "a folder tells one class of each image; with labels multiLabel or regression use another"
+    " source"
 )
 _ONE_COLUMN = "labelColumns names one column with labels singleLabel"
 _NO_CLASS_WEIGHTS = "classWeights needs labels singleLabel"
@@ -189,23 +195,21 @@ def _of_each_set(condition: str) -> str:
     return " && ".join(sets)
 
 
-_ONE_TEST = "set at most one of test and testSplit, and leave something to train on"
+ONE_TEST = "set at most one of test and testSplit, and leave something to train on"
 
 
 class Data(
     Model,
     json_schema_extra={
         "x-kubernetes-validations": [
-            rule("!has(self.validation) || self.validationSplit == 0.0", _ONE_VALIDATION),
+            rule("!has(self.validation) || self.validationSplit == 0.0", ONE_VALIDATION),
             rule(
                 "(!has(self.test) || self.testSplit == 0.0) &&"
                 " self.testSplit + self.validationSplit < 1.0",
-                _ONE_TEST,
+                ONE_TEST,
             ),
             rule(
-                "self.labels == 'singleLabel' || ("
-                + _of_each_set("(!has(it.folder) && !has(it.packed))")
-                + ")",
+                "self.labels == 'singleLabel' || (" + _of_each_set("!has(it.folder)") + ")",
                 _CLASS_FOLDERS,
             ),
             rule(
@@ -226,7 +230,7 @@ class Data(
     """Images for the evaluation after training. Without them the validation split is evaluated."""
     validation: Images | SkipJsonSchema[None] = None
     """Images that training is validated on after every epoch, in place of `validationSplit`."""
-    labels: LabelKind = LabelKind.SINGLE_LABEL
+    labels: ImageLabels = LabelKind.SINGLE_LABEL
     """What is known of each image: one class, any number of classes, or numbers."""
     validation_split: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     """Share of the training images held out for validation.
@@ -257,7 +261,7 @@ class Data(
         if self.channels not in (1, 3):
             raise ValueError(f"channels: {self.channels} is not 1 (grayscale) or 3 (RGB)")
         if self.validation is not None and self.validation_split > 0:
-            raise ValueError(_ONE_VALIDATION)
+            raise ValueError(ONE_VALIDATION)
         return self
 
     @model_validator(mode="after")
@@ -265,7 +269,7 @@ class Data(
         if (self.test is not None and self.test_split) or (
             self.test_split + self.validation_split >= 1
         ):
-            raise ValueError(_ONE_TEST)
+            raise ValueError(ONE_TEST)
         return self
 
     @model_validator(mode="after")
@@ -274,7 +278,7 @@ class Data(
         if self.labels is LabelKind.SINGLE_LABEL:
             if any(len(images.label_columns) > 1 for images in sets):
                 raise ValueError(_ONE_COLUMN)
-        elif any(images.folder or images.packed for images in sets):
+        elif any(images.folder for images in sets):
             raise ValueError(_CLASS_FOLDERS)
         elif self.class_weights is not ClassWeights.NONE:
             raise ValueError(_NO_CLASS_WEIGHTS)

@@ -93,11 +93,11 @@ def resolve(recipe: "Recipe", *, validates: bool | None = None) -> "Recipe":
     say it, but the manifest.
     """
     preset = recipe.preset
-    backbone = recipe.model.backbone
+    backbone = recipe.backbone
     pretrained = backbone is not None and backbone.pretrained
     training = _filled(recipe.training, _TRAINING[preset] if preset else {})
     if validates is None:
-        validates = recipe.data.validates
+        validates = recipe.samples.validates
     if not validates and recipe.training.early_stopping is None:
         training = training.model_copy(update={"early_stopping": None})
     training = _filled(training, _PLAIN)
@@ -108,7 +108,7 @@ def resolve(recipe: "Recipe", *, validates: bool | None = None) -> "Recipe":
         backbone = _filled(backbone, {"dropout": _DROPOUT[preset] if preset else 0.2})
         if backbone.name is not None:
             backbone = _filled(backbone, {"weights": "imagenet"})
-        model = model.model_copy(update={"backbone": backbone})
+        model = model and model.model_copy(update={"backbone": backbone})
     augmentation = recipe.augmentation
     if preset and augmentation == Augmentation():
         augmentation = _AUGMENTATION[preset]

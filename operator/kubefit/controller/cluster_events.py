@@ -1,0 +1,79 @@
+"""Asks why a pod is not created, or not started on its node, where that has lasted for a while."""
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kubefit.controller.api import Api
+from kubefit.core import uncreated, unstarted
+from kubefit.core.observed import Object
+
+_FRESH = datetime.timedelta(seconds=15)
+"""An answer serves for so long: Events are many, and are read from the disk of the API server."""
+_KEPT = datetime.timedelta(minutes=10)
+"""So long an answer is kept that nobody asks for; until then it serves where there is no time."""
+_SHARE = 0.1
+"""Of the time Events are read, at most: the API server goes through all that there are."""
+_AHEAD_SECONDS = 5.0
+"""So far reading may be ahead of its share, as when a few jobs ask at the same time."""
+_PODS = 8
+"""Those of higher ranks are asked for once lower ones have started."""
+Events = tuple[Object, ...]
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What was said of one object."""
+
+    asked: datetime.datetime
+    read: datetime.datetime | None = None
+    events: Events = ()
+
+
+@dataclass(slots=True)
+class ClusterEvents:
+    """The Events about Jobs and pods, read at most every so often for each."""
+
+    api: Api
+    clock: Callable[[], float] = time.monotonic
+    _paid_at: float = 0.0
+    """When what was read will have been no more than its share of the time."""
+    _answers: dict[str, _Answer] = field(default_factory=dict)
+
+    async def refused_pods(
+        self, job: Object | None, pods: tuple[Object, ...], now: datetime.datetime
+    ) -> Events:
+        """What was refused lately; nothing is read while all pods are there, or may still come."""
+        if job is None or not uncreated.overdue(job, pods, now):
+            return ()
+        return await self._about(job, now, reason="FailedCreate")
+
+    async def of_unstarted(self, pods: tuple[Object, ...], now: datetime.datetime) -> Events:
+        """What is said of pods that their nodes do not start, up to the first one with a fault.
+
+        Of few at a time: all pods of a job may pull a large image for minutes.
+        """
+        found: list[Object] = []
+        for pod in unstarted.overdue(pods, now)[:_PODS]:
+            said = await self._about(pod, now)
+            found.extend(said)
+            if unstarted.fault(said):
+                break
+        return tuple(found)
+
+    async def _about(self, one: Object, now: datetime.datetime, reason: str = "") -> Events:
+        self._answers = {
+            uid: answer for uid, answer in self._answers.items() if now < answer.asked + _KEPT
+        }
+        answer = self._answers.setdefault(one["metadata"]["uid"], _Answer(asked=now))
+        answer.asked = now
+        begun = self.clock()
+        fresh = answer.read is not None and now < answer.read + _FRESH
+        if not fresh and self._paid_at <= begun + _AHEAD_SECONDS:
+            try:
+                answer.events = await self.api.events(one, reason=reason)
+            finally:
+                self._paid_at = max(self._paid_at, begun) + (self.clock() - begun) / _SHARE
+            answer.read = now
+        return answer.events

@@ -1,0 +1,31 @@
+"""How often each chief is asked how far training is: all together, only so often."""
+
+from kubefit.api.names import Phase
+from kubefit.controller.worklist import Key
+
+_A_SECOND = 50.0
+"""Chiefs asked, and progress written: with more jobs, each has its turn less often."""
+
+
+class Rounds:
+    """The jobs whose chiefs are asked.
+
+    Those that do not train yet, or not again, go round by themselves: a job that starts among a
+    thousand that train says so as soon as one that is alone.
+    """
+
+    def __init__(self) -> None:
+        self._trains: set[Key] = set()
+        self._starts: set[Key] = set()
+
+    def seconds(self, key: Key, phase: Phase | None) -> float:
+        """Between two turns of a job in that phase, which takes part from now on."""
+        self.leave(key)
+        group = self._trains if phase is Phase.RUNNING else self._starts
+        group.add(key)
+        return len(group) / _A_SECOND
+
+    def leave(self, key: Key) -> None:
+        """Its chief is not asked any more."""
+        self._trains.discard(key)
+        self._starts.discard(key)

@@ -1,0 +1,29 @@
+"""How often chiefs are asked, with few jobs and with many."""
+
+import pytest
+
+from kubefit.api.names import Phase
+from kubefit.controller.rounds import Rounds
+
+
+@pytest.fixture
+def thousand() -> Rounds:
+    """A thousand jobs that train."""
+    rounds = Rounds()
+    for number in range(1000):
+        rounds.seconds(("team", f"job-{number}"), Phase.RUNNING)
+    return rounds
+
+
+def test_the_more_jobs_train_the_less_often_each_is_asked(thousand) -> None:
+    assert thousand.seconds(("team", "job-7"), Phase.RUNNING) == 20.0
+    for number in range(900):
+        thousand.leave(("team", f"job-{number}"))
+    assert thousand.seconds(("team", "job-999"), Phase.RUNNING) == 2.0
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.STARTING, Phase.RESTARTING])
+def test_a_job_that_does_not_train_is_asked_often_among_many_that_do(thousand, phase) -> None:
+    assert thousand.seconds(("team", "new"), phase) == 0.02
+    assert thousand.seconds(("team", "job-0"), phase) == 0.04
+    assert thousand.seconds(("team", "new"), Phase.RUNNING) == 20.0

@@ -1,0 +1,1 @@
+"""Where in an image the reasons of a network lie: Grad-CAM and integrated gradients."""

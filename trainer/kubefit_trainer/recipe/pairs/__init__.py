@@ -1,0 +1,1 @@
+"""Recipes of texts with targets: sequence to sequence, from tokens to tokens."""

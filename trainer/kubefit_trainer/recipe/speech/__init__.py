@@ -1,0 +1,1 @@
+"""Recipes of recordings: spectrograms, and the network that hears them."""

@@ -1,0 +1,1 @@
+"""Recipes of texts: words by number, and the networks that read them."""
