@@ -46,12 +46,12 @@ test-unit: $(READY)
 	$(BIN)/pytest tests -m "not train and not cluster"
 
 test-train: $(READY)
-	$(BIN)/pytest tests -m train
+	$(BIN)/pytest tests/train tests/unit/cli -m train
 
 # Building the programs of a cluster takes longer than any test may.
 test-cluster: $(READY)
 	$(PROVISION) build
-	$(BIN)/pytest tests -m cluster
+	$(BIN)/pytest tests/cluster tests/chart -m cluster
 
 lint: $(READY) ## Checks style, types, import rules, dependencies and generated files
 	$(BIN)/ruff format --check .

@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 NAMESPACE = "bad-input"
 CASES = yaml.safe_load((Path(__file__).parents[1] / "bad_input.yaml").read_text())["cases"]
 SCHEMA = [case for case in CASES if case["found"] == "schema"]
-WITH_FILES = [case for case in CASES if case["found"] == "data"]
+# Of what data show, one case of each part of a job: `validate` and `run` are tested on every one.
+IN_PODS = list(
+    {tuple(c["field"].split(".")[:3]): c for c in CASES if c["found"] == "data"}.values()
+)
 IMAGE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
@@ -46,9 +49,9 @@ def _document(case: dict[str, Any]) -> dict[str, Any]:
 def volumes(cluster, operator, open_desk) -> Iterator[None]:
     """A claim for every case that needs files, with its files."""
     cluster.kubectl("create", "namespace", NAMESPACE)
-    for case in WITH_FILES:
+    for case in IN_PODS:
         cluster.apply(_claim(_name(case)))
-    claims = {name: f"/volumes/{name}" for name in map(_name, WITH_FILES)}
+    claims = {name: f"/volumes/{name}" for name in map(_name, IN_PODS)}
     open_desk(NAMESPACE, claims, seconds=600)
     subprocess.run(
         [*cluster.kubectl_command, "-n", NAMESPACE, "exec", "-i", "desk", "--"]
@@ -73,7 +76,7 @@ def _archive() -> bytes:
     """A tar archive of the files of all cases, each below the name of its claim."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for case in WITH_FILES:
+        for case in IN_PODS:
             for path, content in case.get("files", {}).items():
                 data = IMAGE if content == "image" else content.encode()
                 entry = tarfile.TarInfo(f"{_name(case)}/{path}")
@@ -99,7 +102,9 @@ def test_the_api_server_refuses_what_a_schema_can_tell(case, cluster, operator) 
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case["found"] != "schema"], ids=lambda case: case["case"]
+    "case",
+    [*IN_PODS, *(case for case in CASES if case["found"] == "cluster")],
+    ids=lambda case: case["case"],
 )
 def test_a_condition_says_what_a_schema_cannot_tell(case, cluster, volumes, eventually) -> None:
     cluster.apply(_document(case))

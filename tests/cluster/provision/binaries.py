@@ -32,7 +32,7 @@ class Program:
 
 PROGRAMS = (
     *(
-        Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
+        Program(name, "programs", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
         for name in (
             "kube-apiserver",
             "kube-controller-manager",
@@ -42,11 +42,11 @@ PROGRAMS = (
             "kube-proxy",
         )
     ),
+    Program("helm", "programs", "helm.sh/helm/v4/cmd/helm"),
+    Program("coredns", "programs", "./coredns"),
+    Program("kube-network-policies", "programs", "./policies"),
     Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-    Program("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
-    Program("coredns", "coredns", "github.com/coredns/coredns"),
     Program("pause", "pause", "."),
-    Program("kube-network-policies", "policies", "."),
 )
 
 

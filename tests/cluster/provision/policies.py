@@ -9,7 +9,7 @@ from processes import running, start, stop
 
 NAME = "kube-network-policies"
 _QUEUE = "100"
-"""The one that the program reads, see `go/policies/main.go`."""
+"""The one that the program reads, see `go/programs/policies/main.go`."""
 _RULE = ("-m", "conntrack", "--ctstate", "NEW", "-j", "NFQUEUE", "--queue-num", _QUEUE)
 """Asks the program of every connection. Its own rules need `queue` of nftables, which some
 kernels lack."""

@@ -1,7 +1,7 @@
 """What the programs of a test file return: on one process, and on several by rank.
 
-Three workers show what two do, and more: shares that differ, a middle one. A file whose subject is
-how samples and rows are shared out has both, by `WORKERS`.
+Three workers show what two do, and more: shares that differ, a middle one. A file that has both
+says so by `WORKERS`.
 """
 
 import pytest

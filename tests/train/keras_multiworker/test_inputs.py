@@ -7,7 +7,6 @@ from comparing import assert_close, assert_same_training
 
 pytestmark = pytest.mark.train
 SCENARIOS = Path(__file__).with_name("scenarios_inputs.py")
-WORKERS = (2, 3)
 WEIGHTS = (1e-3, 1e-4)
 """Adam divides by gradients that are nearly zero."""
 

@@ -18,14 +18,13 @@ Results = dict[int, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def results(worker_group: Callable[..., list[dict[str, Any]]]) -> Results:
-    return {workers: worker_group(SCENARIOS, workers=workers) for workers in (1, 2, 3)}
+    return {workers: worker_group(SCENARIOS, workers=workers) for workers in (1, 3)}
 
 
-@pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("scenario", EXACT)
-def test_losses_are_those_of_one_worker(results: Results, scenario: str, workers: int) -> None:
+def test_losses_are_those_of_one_worker(results: Results, scenario: str) -> None:
     alone = results[1][0][scenario]
-    for worker in results[workers]:
+    for worker in results[3]:
         assert set(worker[scenario]["history"]) == set(alone["history"])
         for name, values in alone["history"].items():
             np.testing.assert_allclose(
@@ -35,22 +34,18 @@ def test_losses_are_those_of_one_worker(results: Results, scenario: str, workers
             np.testing.assert_allclose(worker[scenario]["evaluation"][name], value, atol=1e-4)
 
 
-@pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("scenario", EXACT)
-def test_predictions_are_those_of_one_worker(results: Results, scenario: str, workers: int) -> None:
+def test_predictions_are_those_of_one_worker(results: Results, scenario: str) -> None:
     alone = results[1][0][scenario]["predictions"]
-    for worker in results[workers]:
+    for worker in results[3]:
         found = worker[scenario]["predictions"]
         np.testing.assert_array_equal(found.argmax(axis=1), alone.argmax(axis=1))
         np.testing.assert_allclose(found, alone, atol=1e-4)
 
 
-@pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("scenario", [*EXACT, "stops_early", "found_batch"])
-def test_weights_are_identical_on_all_workers(
-    results: Results, scenario: str, workers: int
-) -> None:
-    first, *others = (worker[scenario]["weights"] for worker in results[workers])
+def test_weights_are_identical_on_all_workers(results: Results, scenario: str) -> None:
+    first, *others = (worker[scenario]["weights"] for worker in results[3])
     for other in others:
         for one, value in zip(first, other, strict=True):
             np.testing.assert_array_equal(one, value)
@@ -89,7 +84,7 @@ def test_training_lowers_the_loss(results: Results) -> None:
 
 
 def test_epochs_are_told_over_all_phases(results: Results) -> None:
-    for worker in results[2]:
+    for worker in results[3]:
         told = worker["two_phases"]["epochs"]
         assert {total for _, total in told} == {5}
         assert sorted({epoch for epoch, _ in told}) == [1, 2, 3, 4, 5]
@@ -114,7 +109,7 @@ def test_every_worker_finds_the_same_learning_rate(results: Results) -> None:
 
 
 def test_the_steps_of_the_search_are_not_told_and_not_kept(results: Results) -> None:
-    for worker in results[2]:
+    for worker in results[3]:
         told = worker["found_rate"]["epochs"]
         assert {epoch for epoch, _ in told} == {1, 2}
         assert {total for _, total in told} == {2}
