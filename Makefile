@@ -11,6 +11,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit
   --no-emit-find-links --python-version 3.11
 OTHER_KERAS := 3.14
 PIP_AUDIT := 2.10.1
+# Tests of training whose workers mostly compute; those of whole jobs mostly wait.
+GROUPS := tests/train/keras_multiworker tests/train/recipe
 # What the formats litert and onnx need beside a trainer's image.
 EXPORT := ai-edge-litert backports-strenum onnx onnxruntime tf2onnx
 # What backbones for images need; the rest of what keras-hub asks for brings `tensorflow` along.
@@ -20,7 +22,7 @@ KERAS_HUB := keras-hub regex sentencepiece tokenizers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-unit test-train test-cluster lint docs generate kind cluster cluster-down images audit lock clean
+.PHONY: help setup quickstart test test-unit test-train test-jobs test-cluster lint docs generate kind cluster cluster-down images audit lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -40,13 +42,16 @@ quickstart: $(READY) ## Trains handwritten digits on two local workers
 
 # Each leaves the processors idle for a good part of its time.
 test: lint ## Runs every test, those on a real cluster included
-	$(MAKE) --jobs=2 --output-sync=target test-train test-cluster test-unit
+	$(MAKE) --jobs=3 --output-sync=target test-train test-cluster test-jobs test-unit
 
 test-unit: $(READY)
 	$(BIN)/pytest tests -m "not train and not cluster"
 
 test-train: $(READY)
-	$(BIN)/pytest tests/train tests/unit/cli -m train
+	$(BIN)/pytest $(GROUPS) -m train
+
+test-jobs: $(READY)
+	$(BIN)/pytest tests/train tests/unit/cli -m train $(GROUPS:%=--ignore=%)
 
 # Building the programs of a cluster takes longer than any test may.
 test-cluster: $(READY)
