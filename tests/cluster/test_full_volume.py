@@ -68,8 +68,9 @@ def node(cluster, operator, open_node, open_desk, tmp_path_factory) -> Iterator[
     finally:
         cluster.kubectl("-n", NAMESPACE, "delete", "tj", "--all")
         cluster.kubectl("-n", NAMESPACE, "delete", "pod", "desk", "--ignore-not-found")
-        node.run("umount", "--lazy", MOUNT)
-        node.run("rmdir", MOUNT)
+        # Pods that end may hold it a while longer.
+        taken = f"until umount --lazy {MOUNT}; rmdir {MOUNT}; do sleep 1; done"
+        node.run("timeout", "120", "sh", "-c", taken)
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=true")
         cluster.kubectl("delete", "pv", f"{NAMESPACE}-{CLAIM}", "--ignore-not-found")
 
