@@ -90,4 +90,4 @@ def test_one_profile_has_the_asked_steps(killed) -> None:
     _, result = killed
     assert profiled_steps(result.job_dir, "steps-10-12") == [10, 11, 12]
     logs = (result.job_dir / "logs").glob("attempt-*/worker-0.log")
-    assert sum(log.read_text().count("the profile of steps 10 to 12 is in") for log in logs) == 1
+    assert sum(log.read_text().count("the profile up to step 12 is in") for log in logs) == 1
