@@ -9,6 +9,12 @@ from kubefit.controller import turns
 from kubefit.controller.turns import Sort, Turns
 
 
+@pytest.fixture(autouse=True)
+def _no_pass_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is."""
+    monkeypatch.setattr(turns, "_SLOW_SECONDS", 3600.0)
+
+
 async def _settled() -> None:
     """All that can go on without waiting for a time has."""
     for _ in range(20):
