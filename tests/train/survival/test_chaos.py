@@ -101,7 +101,7 @@ def plan(volume: Path) -> list[tuple[When, Callable[[], None]]]:
     # Near the end: steps that are done again are no progress, and without it pauses grow.
     faults.insert(-2, partial(damaged, volume))
     moments = [
-        while_starting() if i % 3 else steps_later(chance.randrange(4, 12)) for i in range(FAULTS)
+        while_starting() if i % 3 else steps_later(chance.randrange(8)) for i in range(FAULTS)
     ]
     return list(zip(moments, faults, strict=True))
 
