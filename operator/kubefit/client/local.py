@@ -293,11 +293,12 @@ def _interrupted() -> Outcome:
 
 def _reported(file: Path, run: str) -> Result | None:
     """What the chief's agent wrote at the end of that run."""
-    result = _result_in(file)
+    result = result_in(file)
     return result if result is not None and result.run == run else None
 
 
-def _result_in(file: Path) -> Result | None:
+def result_in(file: Path) -> Result | None:
+    """The result that is written there; None if there is none yet, or none that can be read."""
     try:
         return Result.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -322,7 +323,7 @@ def _prepare(root: Path) -> int:
 def forget_result(root: Path) -> None:
     """Removes the result of the run before, and the checkpoints if it has succeeded."""
     file = root / "result.json"
-    before = _result_in(file)
+    before = result_in(file)
     if before is not None and before.phase is Phase.SUCCEEDED:
         shutil.rmtree(root / "checkpoints", ignore_errors=True)
     file.unlink(missing_ok=True)

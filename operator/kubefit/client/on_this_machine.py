@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from pydantic import ValidationError
-
-from kubefit.api.contract import EXIT_MEANINGS, ExitCode, JobFiles, Result, WorkerStatus
+from kubefit.api.contract import EXIT_MEANINGS, ExitCode, JobFiles, WorkerStatus
 from kubefit.api.log_lines import as_text
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import FailureStatus, TrainingJob, TrainingJobStatus
@@ -26,6 +24,7 @@ from kubefit.client.local import (
     LocalRunError,
     check_trainer,
     forget_result,
+    result_in,
     run_local,
     unwritable,
 )
@@ -200,7 +199,7 @@ class OnThisMachine:
         statuses = run.statuses if run else []
         if run is not None and run.fault:
             return local_status.failed(job, _failure(ExitCode.CONFIGURATION_ERROR, run.fault))
-        result = _result(record.folder)
+        result = result_in(record.folder / "result.json")
         suspended = job.spec.run_policy.suspend
         if result is None:
             if suspended:
@@ -282,13 +281,6 @@ def _check_not_over(name: str, status: TrainingJobStatus) -> None:
 
 def _failure(code: ExitCode, message: str) -> FailureStatus:
     return FailureStatus(reason=EXIT_MEANINGS[code].reason, message=message, exit_code=code)
-
-
-def _result(folder: Path) -> Result | None:
-    try:
-        return Result.model_validate_json((folder / "result.json").read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
 
 
 def _new_lines(file: Path, read: dict[Path, int], *, whole: bool) -> Iterator[str]:
