@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 import itertools
 import logging
 import os
@@ -31,6 +32,8 @@ from kubefit.controller.worklist import Worklist
 
 _LOG = logging.getLogger("kubefit")
 _LOGIN_AT_MOST_SECONDS = 10.0
+_COLLECTIONS = 2_000, 10, 50
+"""All that is kept in memory is gone through after a million new objects: it takes seconds."""
 
 
 def main() -> None:
@@ -40,6 +43,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"kubefit: {error}")
     logs.configure(settings.log_level, settings.log_format)
+    gc.set_threshold(*_COLLECTIONS)
     try:
         asyncio.run(_operate(settings))
     except ConfigException as error:
@@ -94,6 +98,7 @@ async def _act(settings: Settings, api: Api, metrics: Metrics, parts: AsyncExitS
     reconciler = Reconciler(
         api=api, chiefs=chiefs, view=view, metrics=metrics, defaults=settings.defaults
     )
+    parts.push_async_callback(reconciler.close)
     worklist = Worklist(reconciler.work)
     parts.push_async_callback(worklist.close)
     await following.read(api, view, settings.namespaces)

@@ -114,7 +114,7 @@ class Api:
 
     async def create(self, body: Object) -> None:
         """Creates an object."""
-        await self._write("POST", body, "application/json")
+        await self._write("POST", body, "application/json", fieldManager=FIELD_MANAGER)
 
     async def write_lease(self, body: Object, timeout: float) -> Object:
         """Creates the Lease, or changes that version of it; returns it as it is stored."""

@@ -1,5 +1,6 @@
 """Asks why a pod is not created, or not started on its node, where that has lasted for a while."""
 
+import asyncio
 import datetime
 import time
 from collections.abc import Callable
@@ -13,10 +14,12 @@ _FRESH = datetime.timedelta(seconds=15)
 """An answer serves for so long: Events are many, and are read from the disk of the API server."""
 _KEPT = datetime.timedelta(minutes=10)
 """So long an answer is kept that nobody asks for; until then it serves where there is no time."""
-_SHARE = 0.1
+_SHARE = 0.05
 """Of the time Events are read, at most: the API server goes through all that there are."""
 _AHEAD_SECONDS = 5.0
 """So far reading may be ahead of its share, as when a few jobs ask at the same time."""
+_WAIT_SECONDS = 0.5
+"""So long a pass waits for an answer; the job's next one has it otherwise."""
 _PODS = 8
 """Those of higher ranks are asked for once lower ones have started."""
 Events = tuple[Object, ...]
@@ -29,6 +32,7 @@ class _Answer:
     asked: datetime.datetime
     read: datetime.datetime | None = None
     events: Events = ()
+    reading: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -68,12 +72,25 @@ class ClusterEvents:
         }
         answer = self._answers.setdefault(one["metadata"]["uid"], _Answer(asked=now))
         answer.asked = now
-        begun = self.clock()
         fresh = answer.read is not None and now < answer.read + _FRESH
-        if not fresh and self._paid_at <= begun + _AHEAD_SECONDS:
-            try:
-                answer.events = await self.api.events(one, reason=reason)
-            finally:
-                self._paid_at = max(self._paid_at, begun) + (self.clock() - begun) / _SHARE
-            answer.read = now
+        if answer.reading is None and not fresh and self._is_time():
+            answer.reading = asyncio.ensure_future(self._read(answer, one, now, reason))
+        if answer.reading is not None:
+            done, _ = await asyncio.wait({answer.reading}, timeout=_WAIT_SECONDS)
+            if done:
+                reading, answer.reading = answer.reading, None
+                reading.result()
         return answer.events
+
+    def _is_time(self) -> bool:
+        return self._paid_at <= self.clock() + _AHEAD_SECONDS
+
+    async def _read(
+        self, answer: _Answer, one: Object, now: datetime.datetime, reason: str
+    ) -> None:
+        begun = self.clock()
+        try:
+            answer.events = await self.api.events(one, reason=reason)
+        finally:
+            self._paid_at = max(self._paid_at, begun) + (self.clock() - begun) / _SHARE
+        answer.read = now

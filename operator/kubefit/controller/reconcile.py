@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from kubefit.api.contract import WorkerStatus
 from kubefit.api.names import APPLY_TYPED_FAULT, LABEL_JOB, TOKEN_KEY, Phase
+from kubefit.controller.announcements import Announcements
 from kubefit.controller.api import Api, NotLeadingError
 from kubefit.controller.backoff import delay
 from kubefit.controller.chief import Chiefs
@@ -25,11 +26,13 @@ from kubefit.core import rights
 from kubefit.core.observed import Defaults, Object, Observed
 from kubefit.core.ownership import stranger
 from kubefit.core.phase import AT_REST, FINAL
-from kubefit.core.plan import Event, Plan, plan
+from kubefit.core.plan import Plan, plan
 
 _LOG = logging.getLogger("kubefit")
 _REFUSALS = frozenset({400, 403, 404, 409, 422})
 """Answers to a write that the same write would get again."""
+_CREATED = frozenset({"Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim"})
+"""Kinds that may be created, not applied: no later version of theirs takes a field back."""
 _FAILED_AT_MOST_SECONDS = 30.0
 _TOLD_LEFTOVERS = 3
 """So many pods of an earlier job are looked for, where a suspended job may have a thousand."""
@@ -49,6 +52,7 @@ class Reconciler:
         self._metrics = metrics
         self._defaults = defaults
         self._events = ClusterEvents(api)
+        self._announcements = Announcements(api)
         self._turns = Turns()
         self._failures: dict[Key, int] = {}
         """Of jobs whose last passes failed: how many did."""
@@ -57,6 +61,10 @@ class Reconciler:
         self._asked: dict[Key, float] = {}
         """When a job's Job was last asked for by name."""
         self._rounds = Rounds()
+
+    async def close(self) -> None:
+        """Once no pass is carried out any more."""
+        await self._announcements.close()
 
     async def work(self, key: Key, news: asyncio.Event) -> float | None:
         """One pass, counted; returns when to look again, or None when the job is gone.
@@ -191,14 +199,15 @@ class Reconciler:
 
     async def _write(self, observed: Observed, decided: Plan) -> None:
         resource = observed.resource
-        stored = await asyncio.gather(*(self._own(body, resource) for body in decided.apply))
-        *others, last = decided.apply or (None,)
-        for body in others:
-            await self._api.apply(body)
+        jobs = [body for body in decided.apply if body["kind"] == "Job"]
+        stored = [await self._own(body, resource) for body in jobs]
+        for body in decided.apply:
+            if body not in jobs:
+                await self._put(body, resource, is_new=observed.job is None)
         if decided.secret is not None:
             await self._create_token(decided.secret)
-        if last:
-            await self._apply_last(last, stored[-1])
+        for body, found in zip(jobs, stored, strict=True):
+            await self._apply_job(body, found)
         for body in decided.remove:
             await self._remove(body, resource)
         if decided.change is not None:
@@ -225,11 +234,23 @@ class Reconciler:
             raise ApiError(HTTPStatus.CONFLICT, words)
         return stored
 
-    async def _apply_last(self, body: Object, stored: Object | None) -> None:
+    async def _put(self, body: Object, resource: Object, *, is_new: bool) -> None:
+        """Creates what is not there, which costs least; takes over what is, if it is the job's."""
+        if is_new and body["kind"] in _CREATED:
+            try:
+                await self._api.create(body)
+            except ApiError as error:
+                # A full quota says no before anybody looks whether it is there.
+                if error.code not in (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN):
+                    raise
+            else:
+                return
+        await self._own(body, resource)
+        await self._api.apply(body)
+
+    async def _apply_job(self, body: Object, stored: Object | None) -> None:
         """A Job of which the view does not know yet is not told again to wait for its queue."""
-        if body["kind"] != "Job":
-            await self._api.apply(body)
-        elif stored and LABEL_JOB in stored["metadata"].get("labels", {}):
+        if stored and LABEL_JOB in stored["metadata"].get("labels", {}):
             self._view.put_job(stored)
         else:
             self._view.put_job(await self._api.apply(body))
@@ -251,18 +272,18 @@ class Reconciler:
                 key, resource, phase=decided.phase, status=status, now=observed.now
             )
         again = math.inf if decided.requeue_after is None else decided.requeue_after
-        turn = 0.0
+        asked = written = 0.0
         if decided.asks_chief:
-            turn = self._rounds.seconds(key, decided.phase)
+            asked, written = self._rounds.seconds(key, decided.phase)
         else:
             self._rounds.leave(key)
-        again = max(again, turn)
+        again = max(again, asked)
         if decided.status is None:
             self._held.pop(key, None)
             return again
         if decided.waits:
             now = asyncio.get_running_loop().time()
-            left = self._held.setdefault(key, now) + max(decided.waits, turn) - now
+            left = self._held.setdefault(key, now) + max(decided.waits, written) - now
             if left > 0:
                 return min(again, left)
         self._held.pop(key, None)
@@ -280,7 +301,7 @@ class Reconciler:
         if decided.event is None:
             return 0.0 if _edited(resource, stored) else again
         of_job(_LOG, key).info("%s: %s", decided.event.reason, decided.event.message)
-        await self._api.create(_event(resource, decided.event))
+        self._announcements.publish(resource, decided.event)
         return 0.0  # a new phase may ask for more
 
 
@@ -299,26 +320,3 @@ def refusal(error: ApiError) -> str:
         field = fault.replace("spec.template.", "spec.podTemplate.", 1)
         return field.replace("field not declared in schema", "unknown field")
     return rights.told(str(error)) if error.code in _REFUSALS else ""
-
-
-def _event(resource: Object, event: Event) -> Object:
-    meta = resource["metadata"]
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"generateName": f"{meta['name']}.", "namespace": meta["namespace"]},
-        "involvedObject": {
-            "apiVersion": resource["apiVersion"],
-            "kind": resource["kind"],
-            **{name: meta[name] for name in ("name", "namespace", "uid", "resourceVersion")},
-        },
-        "reason": event.reason,
-        "message": event.message[:1024],
-        "type": "Warning" if event.warning else "Normal",
-        "source": {"component": "kubefit"},
-        "reportingComponent": "kubefit",
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }

@@ -3,8 +3,10 @@
 from kubefit.api.names import Phase
 from kubefit.controller.worklist import Key
 
-_A_SECOND = 50.0
-"""Chiefs asked, and progress written: with more jobs, each has its turn less often."""
+_ASKED_A_SECOND = 50.0
+"""Chiefs: with more jobs, each has its turn less often."""
+_WRITTEN_A_SECOND = 10.0
+"""Progress, which costs the API server more than a question costs a chief."""
 
 
 class Rounds:
@@ -18,12 +20,12 @@ class Rounds:
         self._trains: set[Key] = set()
         self._starts: set[Key] = set()
 
-    def seconds(self, key: Key, phase: Phase | None) -> float:
-        """Between two turns of a job in that phase, which takes part from now on."""
+    def seconds(self, key: Key, phase: Phase | None) -> tuple[float, float]:
+        """Between two questions, and between two writes of progress; it takes part from now on."""
         self.leave(key)
         group = self._trains if phase is Phase.RUNNING else self._starts
         group.add(key)
-        return len(group) / _A_SECOND
+        return len(group) / _ASKED_A_SECOND, len(group) / _WRITTEN_A_SECOND
 
     def leave(self, key: Key) -> None:
         """Its chief is not asked any more."""

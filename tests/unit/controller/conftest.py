@@ -125,6 +125,8 @@ class Server:
         body = await request.json()
         if request.method == "POST":
             path = f"{path}/{body['metadata'].get('name') or next(self._versions)}"
+            if path in self.objects:
+                return _refusal(409)
         return web.json_response(self.put(path.removesuffix("/status"), body))
 
     def _list(self, path: str) -> web.Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubefit.controller import cluster_events
 from kubefit.controller.cluster_events import ClusterEvents
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -69,9 +70,9 @@ def test_where_reading_takes_long_it_is_done_less_often_and_earlier_answers_serv
     events.now += 12
     assert ask(refused, "a", 14) == ["of a, 1"]
     assert ask(refused, "b", 14) == []
-    events.now += 4
-    assert ask(refused, "b", 18) == ["of b, 2"]
-    assert ask(refused, "a", 18) == ["of a, 1"]
+    events.now += 22
+    assert ask(refused, "b", 36) == ["of b, 2"]
+    assert ask(refused, "a", 36) == ["of a, 1"]
     assert ask(refused, "a", 600) == ["of a, 1"]
     assert ask(refused, "a", 1200) == []
     events.now += 600
@@ -85,6 +86,30 @@ def test_questions_without_an_answer_take_their_share_of_the_time_too() -> None:
     with pytest.raises(TimeoutError):
         ask(refused, "a", 0)
     assert ask(refused, "a", 0) == []
+
+
+def test_no_pass_waits_long_for_an_answer_and_the_next_one_has_it(monkeypatch) -> None:
+    monkeypatch.setattr(cluster_events, "_WAIT_SECONDS", 0.0)
+
+    async def scene() -> None:
+        answered = asyncio.Event()
+
+        class Waiting(Events):
+            async def events(self, about: dict[str, Any], reason: str = "") -> tuple[Any, ...]:
+                found = await super().events(about, reason)
+                await answered.wait()
+                return found
+
+        server = Waiting()
+        refused = ClusterEvents(server)
+        for _ in range(3):
+            assert await refused.refused_pods(job("a"), (), NOW) == ()
+        answered.set()
+        await asyncio.sleep(0)
+        (said,) = await refused.refused_pods(job("a"), (), NOW)
+        assert (said["message"], server.asked) == ("of a, 1", ["a"])
+
+    asyncio.run(scene())
 
 
 def test_nothing_is_read_for_a_job_without_a_job_or_whose_pods_may_still_come() -> None:

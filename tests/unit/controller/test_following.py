@@ -20,6 +20,7 @@ from kubefit.core.observed import Defaults
 
 TRAININGS = "apis/kubefit.dev/v1alpha1/namespaces/team/trainingjobs"
 JOBS = "apis/batch/v1/namespaces/team/jobs"
+SERVICE = "api/v1/namespaces/team/services/digits"
 
 
 def _submit(server, name: str) -> None:
@@ -30,6 +31,12 @@ def _submit(server, name: str) -> None:
 
 def _phase(server, name: str) -> str:
     return server.objects[f"{TRAININGS}/{name}"].get("status", {}).get("phase", "")
+
+
+def _asked(server, path: str) -> list[str]:
+    """Verbs of the requests for that object, or to make one of its kind."""
+    collection = path.rpartition("/")[0]
+    return [verb for verb, at, _ in server.requests if at in (path, collection)]
 
 
 @asynccontextmanager
@@ -129,7 +136,7 @@ def test_a_job_that_always_fails_is_looked_at_less_and_less_often(serving, monke
 
     async def scene() -> None:
         async with serving() as (server, connection):
-            server.refused = lambda verb, path: 500 if path.endswith("/services/digits") else 0
+            server.refused = lambda verb, path: 500 if path.endswith("/services") else 0
             _submit(server, "digits")
             async with operating(connection, server.host):
                 await server.until(lambda: len(waits) == 5)
@@ -188,5 +195,44 @@ def test_a_missing_right_is_named_before_anything_is_followed(serving) -> None:
             with pytest.raises(ApiError) as caught:
                 await following.read(Api(connection), View(), ())
             assert caught.value.code == 403
+
+    asyncio.run(scene())
+
+
+def test_what_is_not_there_is_created_with_one_request(serving) -> None:
+    async def scene() -> None:
+        async with serving() as (server, connection), operating(connection, server.host):
+            _submit(server, "digits")
+            await server.until(lambda: _phase(server, "digits") == "Pending")
+            assert _asked(server, SERVICE) == ["POST"]
+
+    asyncio.run(scene())
+
+
+def test_what_the_job_has_already_is_applied_even_where_a_quota_is_full(serving) -> None:
+    async def scene() -> None:
+        async with serving() as (server, connection):
+            _submit(server, "digits")
+            owner = {"kind": "TrainingJob", "name": "digits", "uid": f"{TRAININGS}/digits"}
+            server.put(SERVICE, {"metadata": {"ownerReferences": [owner]}})
+            server.refused = lambda verb, path: 403 if verb == "POST" and "/serv" in path else 0
+            async with operating(connection, server.host):
+                await server.until(lambda: _phase(server, "digits") == "Pending")
+                assert _asked(server, SERVICE) == ["POST", "GET", "PATCH"]
+
+    asyncio.run(scene())
+
+
+def test_what_is_somebody_elses_stays_and_the_job_waits_for_it(serving) -> None:
+    async def scene() -> None:
+        async with serving() as (server, connection):
+            server.put(SERVICE, {"spec": {"selector": {"app": "other"}}})
+            _submit(server, "digits")
+            async with operating(connection, server.host):
+                await server.until(lambda: bool(_phase(server, "digits")))
+            told = server.objects[f"{TRAININGS}/digits"]["status"]["conditions"]
+            assert any("does not belong to this job" in one["message"] for one in told)
+            assert f"{JOBS}/digits" not in server.objects
+            assert _asked(server, SERVICE) == ["POST", "GET"]
 
     asyncio.run(scene())

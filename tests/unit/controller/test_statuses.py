@@ -105,21 +105,22 @@ def test_progress_waits_and_a_new_phase_does_not() -> None:
 
 def test_progress_is_written_when_it_has_waited_long_enough(monkeypatch) -> None:
     monkeypatch.setattr(plan, "_PROGRESS_WAITS_SECONDS", 0.0)
-    monkeypatch.setattr(rounds, "_A_SECOND", float("inf"))
+    monkeypatch.setattr(rounds, "_WRITTEN_A_SECOND", float("inf"))
     statuses = Statuses()
     asyncio.run(_passes(_reconciler(statuses), 5))
     assert statuses.steps == [1, 2, 3, 4, 5]
 
 
 def test_where_many_jobs_train_each_has_its_turn_less_often(monkeypatch) -> None:
-    monkeypatch.setattr(rounds, "_A_SECOND", 0.1)
+    monkeypatch.setattr(rounds, "_ASKED_A_SECOND", 0.1)
+    monkeypatch.setattr(rounds, "_WRITTEN_A_SECOND", 0.1)
     waits = asyncio.run(_passes(_reconciler(Statuses()), 3))
     assert waits[1:] == pytest.approx([10.0, 10.0], abs=0.5)
 
 
 def test_a_job_edited_while_its_status_was_written_is_looked_at_again_at_once(monkeypatch) -> None:
     monkeypatch.setattr(plan, "_PROGRESS_WAITS_SECONDS", 0.0)
-    monkeypatch.setattr(rounds, "_A_SECOND", float("inf"))
+    monkeypatch.setattr(rounds, "_WRITTEN_A_SECOND", float("inf"))
     statuses = Statuses()
     reconciler = _reconciler(statuses)
 

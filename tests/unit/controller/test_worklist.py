@@ -67,6 +67,33 @@ def test_what_happens_during_a_pass_leads_to_one_more_and_passes_never_overlap()
     asyncio.run(scene())
 
 
+def test_a_job_rests_from_the_beginning_of_its_pass(monkeypatch) -> None:
+    monkeypatch.setattr(worklist, "_REST_SECONDS", 10.0)
+
+    async def scene() -> None:
+        loop, now, begun = asyncio.get_running_loop(), [0.0], []
+        monkeypatch.setattr(loop, "time", lambda: now[0])
+
+        async def work(key: Key, _news: asyncio.Event) -> float:
+            begun.append(now[0])
+            now[0] += 4.0
+            worked.look(key)
+            return 1e9
+
+        worked = Worklist(work)
+        worked.look(_key(1))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert begun == [0.0]
+        now[0] = 10.0
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert begun == [0.0, 10.0]
+        await worked.close()
+
+    asyncio.run(scene())
+
+
 def test_a_job_of_which_nothing_is_heard_is_looked_at_all_the_same(monkeypatch) -> None:
     monkeypatch.setattr(worklist, "_AT_LATEST_SECONDS", 0.0)
 
