@@ -3,7 +3,7 @@
 from kubefit.api.names import Phase
 from kubefit.controller.worklist import Key
 
-_ASKED_A_SECOND = 50.0
+_ASKED_A_SECOND = 20.0
 """Chiefs: with more jobs, each has its turn less often."""
 _WRITTEN_A_SECOND = 10.0
 """Progress, which costs the API server more than a question costs a chief."""
