@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import gc
 import itertools
 import logging
 import os
@@ -23,6 +22,7 @@ from kubefit.controller.backoff import delay
 from kubefit.controller.chief import Chiefs
 from kubefit.controller.connection import ApiError, Connection
 from kubefit.controller.leader import Elector
+from kubefit.controller.memory import Calm
 from kubefit.controller.metrics import Metrics
 from kubefit.controller.reconcile import Reconciler
 from kubefit.controller.settings import Settings, read_settings
@@ -32,8 +32,6 @@ from kubefit.controller.worklist import Worklist
 
 _LOG = logging.getLogger("kubefit")
 _LOGIN_AT_MOST_SECONDS = 10.0
-_COLLECTIONS = 2_000, 10, 15
-"""All that is new in memory is gone through after 300,000 new objects."""
 
 
 def main() -> None:
@@ -43,8 +41,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"kubefit: {error}")
     logs.configure(settings.log_level, settings.log_format)
-    gc.set_threshold(*_COLLECTIONS)
-    gc.callbacks.append(_keep)
+    Calm().start()
     try:
         asyncio.run(_operate(settings))
     except ConfigException as error:
@@ -128,15 +125,6 @@ async def _act(settings: Settings, api: Api, metrics: Metrics, parts: AsyncExitS
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )
-
-
-def _keep(phase: str, collected: dict[str, int]) -> None:
-    """What has been gone through once is not again: that would take seconds, with many jobs.
-
-    Nearly all of it is what is stored in the cluster, which has no cycles.
-    """
-    if phase == "stop" and collected["generation"] == 2:
-        gc.freeze()
 
 
 def _end(reason: str) -> None:

@@ -4,15 +4,14 @@ import asyncio
 import datetime
 import logging
 
-from kubefit.controller.api import Api, NotLeadingError
-from kubefit.controller.connection import ApiError, UnreachableError
+from kubefit.controller.api import Api
 from kubefit.controller.logs import of_job
 from kubefit.core.observed import Object
 from kubefit.core.plan import Event
 
 _LOG = logging.getLogger("kubefit")
 _AT_A_TIME = 4
-_LAST_SECONDS = 2.0
+_LAST_SECONDS = 0.5
 
 
 class Announcements:
@@ -38,12 +37,13 @@ class Announcements:
             _, left = await asyncio.wait(left, timeout=_LAST_SECONDS)
         for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _create(self, resource: Object, body: Object) -> None:
         async with self._places:
             try:
                 await self._api.create(body)
-            except (ApiError, UnreachableError, NotLeadingError) as error:
+            except Exception as error:  # nobody else would hear of it
                 meta = resource["metadata"]
                 log = of_job(_LOG, (meta["namespace"], meta["name"]))
                 log.warning("the Event %s is not published: %s", body["reason"], error)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from kubefit.controller.api import Api
 from kubefit.core import uncreated, unstarted
 from kubefit.core.observed import Object
 
+_LOG = logging.getLogger("kubefit")
 _FRESH = datetime.timedelta(seconds=15)
 """An answer serves for so long: Events are many, and are read from the disk of the API server."""
 _KEPT = datetime.timedelta(minutes=10)
@@ -18,6 +20,7 @@ _SHARE = 0.05
 """Of the time Events are read, at most: the API server goes through all that there are."""
 _AHEAD_SECONDS = 5.0
 """So far reading may be ahead of its share, as when a few jobs ask at the same time."""
+_AT_A_TIME = 4
 _WAIT_SECONDS = 0.5
 """So long a pass waits for an answer; the job's next one has it otherwise."""
 _PODS = 8
@@ -34,6 +37,11 @@ class _Answer:
     events: Events = ()
     reading: asyncio.Task[None] | None = None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it is read and not there yet."""
+        return self.reading is not None and not self.reading.done()
+
 
 @dataclass(slots=True)
 class ClusterEvents:
@@ -44,6 +52,13 @@ class ClusterEvents:
     _paid_at: float = 0.0
     """When what was read will have been no more than its share of the time."""
     _answers: dict[str, _Answer] = field(default_factory=dict)
+    _readings: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def close(self) -> None:
+        """Reads no more."""
+        for reading in self._readings:
+            reading.cancel()
+        await asyncio.gather(*self._readings, return_exceptions=True)
 
     async def refused_pods(
         self, job: Object | None, pods: tuple[Object, ...], now: datetime.datetime
@@ -51,7 +66,7 @@ class ClusterEvents:
         """What was refused lately; nothing is read while all pods are there, or may still come."""
         if job is None or not uncreated.overdue(job, pods, now):
             return ()
-        return await self._about(job, now, reason="FailedCreate")
+        return (await self._about(job, now, reason="FailedCreate")).events
 
     async def of_unstarted(self, pods: tuple[Object, ...], now: datetime.datetime) -> Events:
         """What is said of pods that their nodes do not start, up to the first one with a fault.
@@ -60,30 +75,31 @@ class ClusterEvents:
         """
         found: list[Object] = []
         for pod in unstarted.overdue(pods, now)[:_PODS]:
-            said = await self._about(pod, now)
-            found.extend(said)
-            if unstarted.fault(said):
+            answer = await self._about(pod, now)
+            found.extend(answer.events)
+            if answer.is_awaited or unstarted.fault(answer.events):
                 break
         return tuple(found)
 
-    async def _about(self, one: Object, now: datetime.datetime, reason: str = "") -> Events:
+    async def _about(self, one: Object, now: datetime.datetime, reason: str = "") -> _Answer:
         self._answers = {
             uid: answer for uid, answer in self._answers.items() if now < answer.asked + _KEPT
         }
         answer = self._answers.setdefault(one["metadata"]["uid"], _Answer(asked=now))
         answer.asked = now
         fresh = answer.read is not None and now < answer.read + _FRESH
-        if answer.reading is None and not fresh and self._is_time():
+        if not fresh and not answer.is_awaited and self._is_time():
             answer.reading = asyncio.ensure_future(self._read(answer, one, now, reason))
-        if answer.reading is not None:
-            done, _ = await asyncio.wait({answer.reading}, timeout=_WAIT_SECONDS)
-            if done:
-                reading, answer.reading = answer.reading, None
-                reading.result()
-        return answer.events
+            self._readings.add(answer.reading)
+            answer.reading.add_done_callback(self._ended)
+            await asyncio.wait({answer.reading}, timeout=_WAIT_SECONDS)
+            if answer.reading.done():
+                answer.reading.result()
+        return answer
 
     def _is_time(self) -> bool:
-        return self._paid_at <= self.clock() + _AHEAD_SECONDS
+        within_share = self._paid_at <= self.clock() + _AHEAD_SECONDS
+        return within_share and len(self._readings) < _AT_A_TIME
 
     async def _read(
         self, answer: _Answer, one: Object, now: datetime.datetime, reason: str
@@ -94,3 +110,8 @@ class ClusterEvents:
         finally:
             self._paid_at = max(self._paid_at, begun) + (self.clock() - begun) / _SHARE
         answer.read = now
+
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        self._readings.discard(reading)
+        if not reading.cancelled() and reading.exception():
+            _LOG.warning("Events cannot be read: %s", reading.exception())

@@ -31,7 +31,7 @@ from kubefit.core.plan import Plan, plan
 _LOG = logging.getLogger("kubefit")
 _REFUSALS = frozenset({400, 403, 404, 409, 422})
 """Answers to a write that the same write would get again."""
-_CREATED = frozenset({"Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim"})
+_CREATED = frozenset({"Service", "ConfigMap", "NetworkPolicy"})
 """Kinds that may be created, not applied: no later version of theirs takes a field back."""
 _FAILED_AT_MOST_SECONDS = 30.0
 _TOLD_LEFTOVERS = 3
@@ -58,12 +58,15 @@ class Reconciler:
         """Of jobs whose last passes failed: how many did."""
         self._held: dict[Key, float] = {}
         """Since when a status that may wait is not written."""
+        self._told: dict[Key, float] = {}
+        """When the last status was written."""
         self._asked: dict[Key, float] = {}
         """When a job's Job was last asked for by name."""
         self._rounds = Rounds()
 
     async def close(self) -> None:
         """Once no pass is carried out any more."""
+        await self._events.close()
         await self._announcements.close()
 
     async def work(self, key: Key, news: asyncio.Event) -> float | None:
@@ -102,6 +105,7 @@ class Reconciler:
         self._metrics.jobs.forget(key)
         self._failures.pop(key, None)
         self._held.pop(key, None)
+        self._told.pop(key, None)
         self._asked.pop(key, None)
         self._rounds.leave(key)
 
@@ -199,15 +203,19 @@ class Reconciler:
 
     async def _write(self, observed: Observed, decided: Plan) -> None:
         resource = observed.resource
-        jobs = [body for body in decided.apply if body["kind"] == "Job"]
-        stored = [await self._own(body, resource) for body in jobs]
+        is_first = "phase" not in resource.get("status", {})
+        created = [body for body in decided.apply if is_first and body["kind"] in _CREATED]
+        others = [body for body in decided.apply if body not in created]
+        stored = await asyncio.gather(*(self._own(body, resource) for body in others))
         for body in decided.apply:
-            if body not in jobs:
-                await self._put(body, resource, is_new=observed.job is None)
+            if body in created:
+                await self._create(body, resource)
+            elif body["kind"] != "Job":
+                await self._api.apply(body)
         if decided.secret is not None:
             await self._create_token(decided.secret)
-        for body, found in zip(jobs, stored, strict=True):
-            await self._apply_job(body, found)
+        if others and others[-1]["kind"] == "Job":
+            await self._apply_job(others[-1], stored[-1])
         for body in decided.remove:
             await self._remove(body, resource)
         if decided.change is not None:
@@ -234,19 +242,16 @@ class Reconciler:
             raise ApiError(HTTPStatus.CONFLICT, words)
         return stored
 
-    async def _put(self, body: Object, resource: Object, *, is_new: bool) -> None:
-        """Creates what is not there, which costs least; takes over what is, if it is the job's."""
-        if is_new and body["kind"] in _CREATED:
-            try:
-                await self._api.create(body)
-            except ApiError as error:
-                # A full quota says no before anybody looks whether it is there.
-                if error.code not in (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN):
-                    raise
-            else:
-                return
-        await self._own(body, resource)
-        await self._api.apply(body)
+    async def _create(self, body: Object, resource: Object) -> None:
+        """Costs less than a look and an apply; what is there all the same gets those."""
+        try:
+            await self._api.create(body)
+        except ApiError as error:
+            # A full quota says no before anybody looks whether it is there.
+            if error.code not in (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN):
+                raise
+            await self._own(body, resource)
+            await self._api.apply(body)
 
     async def _apply_job(self, body: Object, stored: Object | None) -> None:
         """A Job of which the view does not know yet is not told again to wait for its queue."""
@@ -283,7 +288,8 @@ class Reconciler:
             return again
         if decided.waits:
             now = asyncio.get_running_loop().time()
-            left = self._held.setdefault(key, now) + max(decided.waits, written) - now
+            waited = self._held.setdefault(key, now) + decided.waits
+            left = max(waited, self._told.get(key, -math.inf) + written) - now
             if left > 0:
                 return min(again, left)
         self._held.pop(key, None)
@@ -295,6 +301,7 @@ class Reconciler:
                 self._forget(key)
                 return None  # deleted, perhaps made anew: the watch brings what is there now
             raise
+        self._told[key] = asyncio.get_running_loop().time()
         self._view.put_training(stored)
         if decided.finished:
             self._metrics.finished.labels(key[0], *decided.finished.values()).inc()

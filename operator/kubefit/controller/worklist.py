@@ -8,6 +8,8 @@ Key = tuple[str, str]
 """Namespace and name of a TrainingJob."""
 _REST_SECONDS = 0.5
 """From the beginning of a pass to that of the job's next, so that a burst of events costs one."""
+_PAUSE_SECONDS = 0.1
+"""From the end of a pass, where it took longer than that."""
 _AT_LATEST_SECONDS = 600.0
 """Every job is looked at so often, even when nothing is heard of it."""
 
@@ -72,7 +74,7 @@ class Worklist:
 
     async def _serve(self, key: Key, entry: _Entry) -> None:
         entry.changed = False
-        entry.rests_until = self._loop.time() + _REST_SECONDS
+        rested = self._loop.time() + _REST_SECONDS
         again = await self._work(key, entry.news)
         if not entry.changed:
             entry.news.clear()
@@ -80,9 +82,11 @@ class Worklist:
         if again is None and not entry.changed:
             self._entries.pop(key, None)
             return
+        now = self._loop.time()
+        entry.rests_until = max(rested, now + _PAUSE_SECONDS)
         if entry.changed:
             self._plan(key, entry, entry.rests_until)
             return
         latest = _AT_LATEST_SECONDS * random.uniform(0.8, 1.0)
         seconds = latest if again is None else min(again, latest)
-        self._plan(key, entry, max(entry.rests_until, self._loop.time() + seconds))
+        self._plan(key, entry, max(entry.rests_until, now + seconds))

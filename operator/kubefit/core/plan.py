@@ -55,7 +55,7 @@ class Plan:
     secret: Object | None = None
     """To be created with a random token in it, unless it exists."""
     apply: tuple[Object, ...] = ()
-    """Objects to apply on the server's side."""
+    """Objects to create, or to apply on the server's side where they are there."""
     remove: tuple[Object, ...] = ()
     """Children that are no longer wanted."""
     change: Object | None = None

@@ -88,28 +88,81 @@ def test_questions_without_an_answer_take_their_share_of_the_time_too() -> None:
     assert ask(refused, "a", 0) == []
 
 
-def test_no_pass_waits_long_for_an_answer_and_the_next_one_has_it(monkeypatch) -> None:
+class Waiting(Events):
+    """One that answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+
+    async def events(self, about: dict[str, Any], reason: str = "") -> tuple[dict[str, Any], ...]:
+        found = await super().events(about, reason)
+        await self.answers.wait()
+        return found
+
+
+@pytest.fixture
+def waiting(monkeypatch) -> Waiting:
     monkeypatch.setattr(cluster_events, "_WAIT_SECONDS", 0.0)
+    return Waiting()
 
+
+def test_no_pass_waits_long_for_an_answer_and_the_next_one_has_it(waiting) -> None:
     async def scene() -> None:
-        answered = asyncio.Event()
-
-        class Waiting(Events):
-            async def events(self, about: dict[str, Any], reason: str = "") -> tuple[Any, ...]:
-                found = await super().events(about, reason)
-                await answered.wait()
-                return found
-
-        server = Waiting()
-        refused = ClusterEvents(server)
+        refused = ClusterEvents(waiting)
         for _ in range(3):
             assert await refused.refused_pods(job("a"), (), NOW) == ()
-        answered.set()
+        waiting.answers.set()
         await asyncio.sleep(0)
         (said,) = await refused.refused_pods(job("a"), (), NOW)
-        assert (said["message"], server.asked) == ("of a, 1", ["a"])
+        assert (said["message"], waiting.asked) == ("of a, 1", ["a"])
 
     asyncio.run(scene())
+
+
+def test_few_are_read_at_a_time_and_none_once_the_operator_ends(waiting) -> None:
+    async def scene() -> None:
+        refused = ClusterEvents(waiting)
+        for number in range(50):
+            await refused.refused_pods(job(f"job-{number}"), (), NOW)
+        assert len(waiting.asked) == 4
+        await refused.close()
+        waiting.answers.set()
+        await refused.refused_pods(job("later"), (), NOW)
+        assert len(waiting.asked) == 5
+
+    asyncio.run(scene())
+
+
+def test_pods_of_higher_ranks_wait_for_the_answer_about_a_lower_one(waiting) -> None:
+    async def scene() -> None:
+        pods = tuple(unstarted(rank) for rank in range(8))
+        events = ClusterEvents(waiting)
+        assert await events.of_unstarted(pods, NOW) == ()
+        assert waiting.asked == ["p0"]
+        await events.close()
+
+    asyncio.run(scene())
+
+
+def test_an_answer_that_fails_late_fails_no_pass(waiting, monkeypatch, caplog) -> None:
+    async def fail(about: Any, reason: str = "") -> tuple[Any, ...]:
+        await waiting.answers.wait()
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(waiting, "events", fail)
+
+    async def scene() -> None:
+        refused = ClusterEvents(waiting)
+        assert await refused.refused_pods(job("a"), (), NOW) == ()
+        waiting.answers.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        monkeypatch.undo()
+        assert await refused.refused_pods(job("a"), (), NOW) is not None
+
+    asyncio.run(scene())
+    assert "Events cannot be read: no answer" in caplog.text
 
 
 def test_nothing_is_read_for_a_job_without_a_job_or_whose_pods_may_still_come() -> None:

@@ -68,6 +68,7 @@ async def operating(connection, host) -> AsyncIterator[Metrics]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await worked.close()
+        await reconciler.close()
         await chiefs.close()
 
 
@@ -205,6 +206,8 @@ def test_what_is_not_there_is_created_with_one_request(serving) -> None:
             _submit(server, "digits")
             await server.until(lambda: _phase(server, "digits") == "Pending")
             assert _asked(server, SERVICE) == ["POST"]
+            events = "api/v1/namespaces/team/events"
+            await server.until(lambda: ("POST", events) in [one[:2] for one in server.requests])
 
     asyncio.run(scene())
 

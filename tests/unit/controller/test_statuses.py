@@ -118,6 +118,24 @@ def test_where_many_jobs_train_each_has_its_turn_less_often(monkeypatch) -> None
     assert waits[1:] == pytest.approx([10.0, 10.0], abs=0.5)
 
 
+def test_progress_is_written_a_while_after_the_last_time_not_after_it_changed(monkeypatch) -> None:
+    monkeypatch.setattr(plan, "_PROGRESS_WAITS_SECONDS", 5.0)
+    monkeypatch.setattr(rounds, "_WRITTEN_A_SECOND", 0.01)
+    statuses = Statuses()
+
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        begun, passed = loop.time(), [0.0]
+        monkeypatch.setattr(loop, "time", lambda: begun + passed[0])
+        monkeypatch.setattr(rounds, "_AT_LATEST_SECONDS", 100.0)
+        reconciler = _reconciler(statuses)
+        for passed[0] in (0.0, 50.0, 94.0, 96.0, 101.0):
+            await reconciler.work(KEY, asyncio.Event())
+
+    asyncio.run(scene())
+    assert statuses.steps == [1, 5]
+
+
 def test_a_job_edited_while_its_status_was_written_is_looked_at_again_at_once(monkeypatch) -> None:
     monkeypatch.setattr(plan, "_PROGRESS_WAITS_SECONDS", 0.0)
     monkeypatch.setattr(rounds, "_WRITTEN_A_SECOND", float("inf"))

@@ -12,6 +12,7 @@ from kubefit.controller.worklist import Key, Worklist
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch) -> None:
     monkeypatch.setattr(worklist, "_REST_SECONDS", 0.0)
+    monkeypatch.setattr(worklist, "_PAUSE_SECONDS", 0.0)
 
 
 def _key(name: object) -> Key:
@@ -67,8 +68,12 @@ def test_what_happens_during_a_pass_leads_to_one_more_and_passes_never_overlap()
     asyncio.run(scene())
 
 
-def test_a_job_rests_from_the_beginning_of_its_pass(monkeypatch) -> None:
+@pytest.mark.parametrize(("lasts", "next_at"), [(4.0, 10.0), (12.0, 13.0)])
+def test_a_job_rests_from_the_beginning_of_its_pass_or_a_moment_after_it(
+    monkeypatch, lasts, next_at
+) -> None:
     monkeypatch.setattr(worklist, "_REST_SECONDS", 10.0)
+    monkeypatch.setattr(worklist, "_PAUSE_SECONDS", 1.0)
 
     async def scene() -> None:
         loop, now, begun = asyncio.get_running_loop(), [0.0], []
@@ -76,7 +81,7 @@ def test_a_job_rests_from_the_beginning_of_its_pass(monkeypatch) -> None:
 
         async def work(key: Key, _news: asyncio.Event) -> float:
             begun.append(now[0])
-            now[0] += 4.0
+            now[0] += lasts
             worked.look(key)
             return 1e9
 
@@ -85,10 +90,10 @@ def test_a_job_rests_from_the_beginning_of_its_pass(monkeypatch) -> None:
         for _ in range(10):
             await asyncio.sleep(0)
         assert begun == [0.0]
-        now[0] = 10.0
+        now[0] = next_at
         for _ in range(10):
             await asyncio.sleep(0)
-        assert begun == [0.0, 10.0]
+        assert begun == [0.0, next_at]
         await worked.close()
 
     asyncio.run(scene())
