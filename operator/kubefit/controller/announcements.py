@@ -24,9 +24,7 @@ class Announcements:
 
     def publish(self, resource: Object, event: Event) -> None:
         """Publishes an Event about that TrainingJob, whose moment is now."""
-        task = asyncio.get_running_loop().create_task(
-            self._create(resource, _body(resource, event))
-        )
+        task = asyncio.create_task(self._create(resource, _body(resource, event)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -47,9 +47,7 @@ class Api:
     async def apply(self, body: Object) -> Object:
         """Creates the object or takes over the fields given; returns it as it is stored."""
         try:
-            stored: Object = await self._write(
-                "PATCH", body, _APPLY, fieldManager=FIELD_MANAGER, force="true"
-            )
+            stored: Object = await self._write("PATCH", body, _APPLY, force="true")
         except ApiError as error:
             if str(error).strip() not in _NOT_SERVED:
                 raise
@@ -93,7 +91,7 @@ class Api:
 
     async def change(self, body: Object) -> None:
         """Changes the fields given of an object that exists; null removes one."""
-        await self._write("PATCH", body, _MERGE, fieldManager=FIELD_MANAGER)
+        await self._write("PATCH", body, _MERGE)
 
     async def write_status(self, resource: Object, status: Object) -> Object:
         """Replaces the whole status of that very TrainingJob; a later one of its name is safe.
@@ -108,21 +106,19 @@ class Api:
             "status": status,
         }
         stored: Object = await self._write(
-            "PATCH", body, _APPLY, subresource="status", fieldManager=FIELD_MANAGER, force="true"
+            "PATCH", body, _APPLY, subresource="status", force="true"
         )
         return stored
 
     async def create(self, body: Object) -> None:
         """Creates an object."""
-        await self._write("POST", body, "application/json", fieldManager=FIELD_MANAGER)
+        await self._write("POST", body, "application/json")
 
     async def write_lease(self, body: Object, timeout: float) -> Object:
         """Creates the Lease, or changes that version of it; returns it as it is stored."""
         versioned = "resourceVersion" in body["metadata"]
         verb, content = ("PATCH", _MERGE) if versioned else ("POST", "application/json")
-        stored: Object = await self._write(
-            verb, body, content, timeout=timeout, fieldManager=FIELD_MANAGER
-        )
+        stored: Object = await self._write(verb, body, content, timeout=timeout)
         return stored
 
     async def delete(self, resource: Object) -> None:
@@ -191,8 +187,7 @@ class Api:
             url += f"/{meta['name']}"
         if subresource:
             url += f"/{subresource}"
-        if query:
-            url += f"?{urlencode(query)}"
+        url += f"?{urlencode({'fieldManager': FIELD_MANAGER, **query})}"
         return await self._request(verb, plural, url, body, content_type, timeout)
 
     async def _request(

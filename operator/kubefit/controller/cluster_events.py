@@ -69,7 +69,7 @@ class ClusterEvents:
         return (await self._about(job, now, reason="FailedCreate")).events
 
     async def of_unstarted(self, pods: tuple[Object, ...], now: datetime.datetime) -> Events:
-        """What is said of pods that their nodes do not start, up to the first one with a fault.
+        """What is said of pods that their nodes do not start, up to a fault or a missing answer.
 
         Of few at a time: all pods of a job may pull a large image for minutes.
         """
@@ -89,12 +89,13 @@ class ClusterEvents:
         answer.asked = now
         fresh = answer.read is not None and now < answer.read + _FRESH
         if not fresh and not answer.is_awaited and self._is_time():
-            answer.reading = asyncio.ensure_future(self._read(answer, one, now, reason))
-            self._readings.add(answer.reading)
-            answer.reading.add_done_callback(self._ended)
-            await asyncio.wait({answer.reading}, timeout=_WAIT_SECONDS)
-            if answer.reading.done():
-                answer.reading.result()
+            reading = asyncio.create_task(self._read(answer, one, now, reason))
+            answer.reading = reading
+            self._readings.add(reading)
+            reading.add_done_callback(self._ended)
+            await asyncio.wait({reading}, timeout=_WAIT_SECONDS)
+            if reading.done():
+                reading.result()
         return answer
 
     def _is_time(self) -> bool:

@@ -203,12 +203,11 @@ class Reconciler:
 
     async def _write(self, observed: Observed, decided: Plan) -> None:
         resource = observed.resource
-        is_first = "phase" not in resource.get("status", {})
-        created = [body for body in decided.apply if is_first and body["kind"] in _CREATED]
-        others = [body for body in decided.apply if body not in created]
+        created = frozenset() if resource.get("status", {}).get("phase") else _CREATED
+        others = [body for body in decided.apply if body["kind"] not in created]
         stored = await asyncio.gather(*(self._own(body, resource) for body in others))
         for body in decided.apply:
-            if body in created:
+            if body["kind"] in created:
                 await self._create(body, resource)
             elif body["kind"] != "Job":
                 await self._api.apply(body)

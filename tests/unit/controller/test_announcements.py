@@ -24,10 +24,12 @@ class Server:
 
     def __init__(self, refusal: Exception | None = None) -> None:
         self.taken: list[dict[str, Any]] = []
+        self.asked = 0
         self.open = asyncio.Event()
         self._refusal = refusal
 
     async def create(self, body: dict[str, Any]) -> None:
+        self.asked += 1
         await self.open.wait()
         if self._refusal:
             raise self._refusal
@@ -40,7 +42,8 @@ def test_events_are_taken_later_and_tell_of_that_version_of_the_job() -> None:
         announced = Announcements(server)
         for reason in ("Starting", "Running", *(f"No{number}" for number in range(20))):
             announced.publish(TRAINING, Event(reason=reason, message="m" * 2000, warning=False))
-        assert server.taken == []
+        await asyncio.sleep(0)
+        assert (server.taken, server.asked) == ([], 4)
         server.open.set()
         await announced.close()
         assert [one["reason"] for one in server.taken[:2]] == ["Starting", "Running"]

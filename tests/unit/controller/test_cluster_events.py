@@ -120,7 +120,7 @@ def test_no_pass_waits_long_for_an_answer_and_the_next_one_has_it(waiting) -> No
     asyncio.run(scene())
 
 
-def test_few_are_read_at_a_time_and_none_once_the_operator_ends(waiting) -> None:
+def test_few_are_read_at_a_time_and_what_is_read_ends_with_the_operator(waiting) -> None:
     async def scene() -> None:
         refused = ClusterEvents(waiting)
         for number in range(50):
@@ -159,7 +159,8 @@ def test_an_answer_that_fails_late_fails_no_pass(waiting, monkeypatch, caplog) -
         for _ in range(5):
             await asyncio.sleep(0)
         monkeypatch.undo()
-        assert await refused.refused_pods(job("a"), (), NOW) is not None
+        (said,) = await refused.refused_pods(job("a"), (), NOW)
+        assert said["message"] == "of a, 1"
 
     asyncio.run(scene())
     assert "Events cannot be read: no answer" in caplog.text
