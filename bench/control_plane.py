@@ -13,7 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _PROVISION = [sys.executable, str(ROOT / "tests/cluster/provision")]
-_USERS = {"admin": '"system:masters"', "operator": "", "system:kube-controller-manager": ""}
+_USERS = {
+    "admin": '"system:masters"',
+    "operator": "",
+    "system:kube-controller-manager": "",
+    "system:kube-scheduler": "",
+    "kwok": '"system:nodes"',
+}
 _SERVED = ["get", "trainingjobs", "--all-namespaces"]
 
 
@@ -29,7 +35,7 @@ class ControlPlane:
         self._key = folder / "service-accounts.key"
 
     def kubeconfig(self, user: str) -> Path:
-        """The kubeconfig of `admin` or `operator`."""
+        """The kubeconfig of one of the users."""
         file = self.folder / f"{user.rpartition(':')[2]}.kubeconfig"
         server = {"server": self._front, "insecure-skip-tls-verify": True}
         context = {"name": "bench", "context": {"cluster": "bench", "user": user}}
@@ -107,6 +113,17 @@ class ControlPlane:
             *("--leader-elect=false", "--secure-port=0"),
             f"--service-account-private-key-file={self._key}",
         )
+
+    def start_scheduler(self) -> None:
+        """Starts what binds pods to nodes."""
+        kubeconfig = f"--kubeconfig={self.kubeconfig('system:kube-scheduler')}"
+        self._start("kube-scheduler", kubeconfig, "--leader-elect=false", "--secure-port=0")
+
+    def start_kwok(self, stages: Path) -> None:
+        """Starts what stands for the kubelets of all nodes."""
+        kubeconfig = f"--kubeconfig={self.kubeconfig('kwok')}"
+        flags = ("--manage-all-nodes", "--node-lease-duration-seconds=40", f"--config={stages}")
+        self._start("kwok", kubeconfig, *flags)
 
     def compact(self) -> None:
         """Has etcd forget all versions of objects but the last ones."""

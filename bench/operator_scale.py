@@ -3,15 +3,16 @@
     python bench/operator_scale.py [CASE ...]
 
 A case is `JOBSxWORKERS`, with `+FINISHED` jobs that are over lying around: `100x4`, `1x4+10000`.
-etcd, API server and controller manager are real, with default flags; one process stands for nodes
-and agents. The baseline, `bare-job`, is as many Indexed Jobs with a headless Service each, made
+etcd, API server, controller manager and scheduler are real, with default flags; kwok stands for the
+nodes. The baseline, `bare-job`, is as many Indexed Jobs with a headless Service each, made
 with a plain client; `ratio` is its seconds until all pods are created over the operator's. With
 finished jobs the baseline is the operator without them. Prints one JSON line per case:
 
 - `seconds_to_pods`, `seconds_to_running`: from the first apply until all pods are created, and all
   jobs say that they run
 - `applies`, `statuses`, `writes`: the operator's, per job, from submission to success
-- `cpu_ms`: of the operator per job, from submission until all run; `cores`: while all train on
+- `cpu_ms`, `pass_ms`: of the operator per job, from submission until all run, and per pass over a
+  batch of events; `cores`: while all train on
 - `memory_mb`: at its largest
 - `reaction_p50`, `reaction_p99`: seconds from the last pod that is ready until the job says so
 """
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from control_plane import ControlPlane, control_plane, free_port
+from fake_nodes import fake_nodes
 from kubernetes.aio import client, config
 from watch import Watch
 
@@ -47,6 +49,7 @@ _LASTS = 15.0
 """Seconds that the pods of jobs whose whole life is measured train."""
 _STEADY_SECONDS = 60.0
 _QUIET_SECONDS, _IDLE_CORES = 5.0, 0.05
+_PASSES = r'kubefit_reconcile_total\{result="success"'
 _MANY = 200
 """From so many jobs on, they train on, and what that costs is measured."""
 _AT_A_TIME = 20
@@ -193,8 +196,7 @@ async def operating(plane: ControlPlane) -> AsyncIterator[Operator]:
 
 async def settled(operator: Operator, finished: int) -> None:
     """Waits until it has looked at every job, and has next to nothing to do for a while."""
-    success = r'kubefit_reconcile_total\{result="success"'
-    while operator.metric(success) < finished:
+    while operator.metric(_PASSES) < finished:
         await asyncio.sleep(1)
     idle = False
     while not idle:
@@ -298,17 +300,16 @@ async def leave_finished(connection: Connection, number: int) -> None:
     await at_once(one, number)
 
 
-def kubelet(number: int) -> list[str]:
-    """Its command: pods of so many jobs end, or train on."""
-    flags = ["--progress"] if number >= _MANY else ["--lasts", str(_LASTS)]
-    return [str(Path(__file__).parent / "fake_kubelet.py"), *flags]
+def nodes(plane: ControlPlane, number: int) -> contextlib.AbstractContextManager[None]:
+    """Pods of so many jobs end, or train on."""
+    return fake_nodes(plane, progress=True) if number >= _MANY else fake_nodes(plane, lasts=_LASTS)
 
 
 async def bare(number: int, ranks: int) -> float:
     """Seconds until all pods of bare Jobs are created."""
     with tempfile.TemporaryDirectory() as folder, control_plane(Path(folder)) as plane:
         async with watched(plane) as (connection, seen):
-            with process(plane, "admin", *kubelet(number)):
+            with nodes(plane, number):
                 begun = time.monotonic()
                 await submit_bare(connection, number, ranks)
                 await until(_all(seen.known, number * ranks))
@@ -327,7 +328,7 @@ async def with_operator(number: int, ranks: int, finished: int) -> dict[str, flo
     with tempfile.TemporaryDirectory() as folder, control_plane(Path(folder)) as plane:
         async with watched(plane) as (connection, seen):
             await leave_finished(connection, finished)
-            with process(plane, "admin", *kubelet(number)):
+            with nodes(plane, number):
                 async with operating(plane) as operator:
                     await settled(operator, finished)
                     return await _figures(connection, seen, operator, number, ranks)
@@ -336,14 +337,16 @@ async def with_operator(number: int, ranks: int, finished: int) -> dict[str, flo
 async def _figures(
     connection: Connection, seen: Seen, operator: Operator, number: int, ranks: int
 ) -> dict[str, float]:
-    writes, cpu = operator.writes(), operator.cpu()
+    writes, cpu, passes = operator.writes(), operator.cpu(), operator.metric(_PASSES)
     begun = time.monotonic()
     await submit(connection, number, ranks)
     await until(_all(seen.running, number))
+    spent = 1000 * (operator.cpu() - cpu)
     found = {
         "seconds_to_pods": seen.last_created - begun,
         "seconds_to_running": max(seen.running.values()) - begun,
-        "cpu_ms": 1000 * (operator.cpu() - cpu) / number,
+        "cpu_ms": spent / number,
+        "pass_ms": spent / (operator.metric(_PASSES) - passes),
     }
     reactions = sorted(seen.running[job] - at for job, at in seen.all_ready.items())
     found["reaction_p50"] = statistics.median(reactions)

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from control_plane import ControlPlane, control_plane, free_port
+from fake_nodes import fake_nodes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -234,19 +235,6 @@ class Team:
         self.balancer.ready.append(server)
 
 
-@contextlib.contextmanager
-def _kubelet(plane: ControlPlane) -> Iterator[None]:
-    command = [sys.executable, str(BENCH / "fake_kubelet.py"), "--lasts", str(TRAINS_SECONDS)]
-    environment = os.environ | {"KUBECONFIG": str(plane.kubeconfig("admin"))}
-    with (plane.folder / "kubelet.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def team(tmp_path_factory, eventually) -> Iterator[Team]:
     servers = free_port(), free_port()
@@ -256,7 +244,7 @@ def team(tmp_path_factory, eventually) -> Iterator[Team]:
     with contextlib.ExitStack() as parts:
         parts.callback(balancer.close)
         plane = parts.enter_context(control_plane(folder, servers, front))
-        parts.enter_context(_kubelet(plane))
+        parts.enter_context(fake_nodes(plane, lasts=TRAINS_SECONDS))
         operator = Operator(plane)
         parts.callback(operator.stop)
         team = Team(plane, balancer, operator, eventually)
@@ -307,9 +295,9 @@ def test_what_happened_while_watches_were_silent_and_is_forgotten_is_not_missed(
 
 
 def test_jobs_end_well_where_the_operator_may_ask_for_little_at_a_time(team) -> None:
-    names = [f"refused-{number}" for number in range(8)]
+    names = [f"refused-{number}" for number in range(16)]
     api = "flowcontrol.apiserver.k8s.io/v1"
-    limited = {"nominalConcurrencyShares": 2, "lendablePercent": 0, "borrowingLimitPercent": 0}
+    limited = {"nominalConcurrencyShares": 1, "lendablePercent": 0, "borrowingLimitPercent": 0}
     subject = {"kind": "User", "user": {"name": "operator"}}
     rule = {"verbs": ["*"], "apiGroups": ["", "batch", "kubefit.dev"], "resources": ["*"]}
     rule |= {"namespaces": ["*"], "clusterScope": True}

@@ -42,6 +42,7 @@ PROGRAMS = (
             "kube-proxy",
         )
     ),
+    Program("kwok", "programs", "sigs.k8s.io/kwok/cmd/kwok"),
     Program("helm", "programs", "helm.sh/helm/v4/cmd/helm"),
     Program("coredns", "programs", "./coredns"),
     Program("kube-network-policies", "programs", "./policies"),
@@ -78,8 +79,8 @@ def _build(program: Program) -> None:
     target = BIN / program.name
     unfinished = target.with_suffix(f".{os.getpid()}")
     subprocess.run(
-        ["go", "build", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {program.flags}"]
-        + ["-o", unfinished, program.package],
+        ["go", "build", "-trimpath", "-mod=readonly", "-gcflags=all=-dwarf=false"]
+        + ["-ldflags", f"-s -w {program.flags}", "-o", unfinished, program.package],
         cwd=MODULES / program.module,
         env=os.environ | {"CGO_ENABLED": "0"},
         check=True,
