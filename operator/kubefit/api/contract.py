@@ -332,6 +332,8 @@ class WorkerStatus(Model, extra="ignore"):
     """Restarts so far that were charged; of the chief's agent only."""
     last_cause: Cause | None = None
     """Why the attempt before this one ended; of the chief's agent only."""
+    has_trained: bool | None = None
+    """Whether an earlier attempt of this Job has made a step; of the chief's agent only."""
     phase: AgentPhase
     waiting_for: str = ""
     """What an agent in the phase Waiting waits for."""

@@ -12,6 +12,8 @@ from kubefit.core.plan import Event
 _LOG = logging.getLogger("kubefit")
 _AT_A_TIME = 4
 _LAST_SECONDS = 0.5
+_MOST = 1000
+"""So many wait for the API server at most."""
 
 
 class Announcements:
@@ -24,7 +26,11 @@ class Announcements:
 
     def publish(self, resource: Object, event: Event) -> None:
         """Publishes an Event about that TrainingJob, whose moment is now."""
-        task = asyncio.create_task(self._create(resource, _body(resource, event)))
+        log = of_job(_LOG, (resource["metadata"]["namespace"], resource["metadata"]["name"]))
+        if len(self._tasks) >= _MOST:
+            log.warning("the Event %s is not published: %d others wait", event.reason, _MOST)
+            return
+        task = asyncio.create_task(self._create(_body(resource, event), log))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -37,13 +43,11 @@ class Announcements:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _create(self, resource: Object, body: Object) -> None:
+    async def _create(self, body: Object, log: logging.LoggerAdapter[logging.Logger]) -> None:
         async with self._places:
             try:
                 await self._api.create(body)
             except Exception as error:  # nobody else would hear of it
-                meta = resource["metadata"]
-                log = of_job(_LOG, (meta["namespace"], meta["name"]))
                 log.warning("the Event %s is not published: %s", body["reason"], error)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _SHARE = 0.05
 """Of the time Events are read, at most: the API server goes through all that there are."""
 _AHEAD_SECONDS = 5.0
 """So far reading may be ahead of its share, as when a few jobs ask at the same time."""
+_AT_LATEST_SECONDS = 60.0
+"""After so long something is read again, however long the last answers took."""
 _AT_A_TIME = 4
 _WAIT_SECONDS = 0.5
 """So long a pass waits for an answer; the job's next one has it otherwise."""
@@ -69,17 +72,22 @@ class ClusterEvents:
         return (await self._about(job, now, reason="FailedCreate")).events
 
     async def of_unstarted(self, pods: tuple[Object, ...], now: datetime.datetime) -> Events:
-        """What is said of pods that their nodes do not start, up to a fault or a missing answer.
+        """What is known of pods that their nodes do not start.
 
-        Of few at a time: all pods of a job may pull a large image for minutes.
+        It is read up to a fault or a missing answer, and of few pods at a time, that which is
+        oldest first: all pods of a job may pull a large image for minutes.
         """
-        found: list[Object] = []
-        for pod in unstarted.overdue(pods, now)[:_PODS]:
+        waiting = unstarted.overdue(pods, now)[:_PODS]
+        for pod in sorted(waiting, key=self._read_at):
             answer = await self._about(pod, now)
-            found.extend(answer.events)
             if answer.is_awaited or unstarted.fault(answer.events):
                 break
-        return tuple(found)
+        known = (self._answers.get(pod["metadata"]["uid"]) for pod in waiting)
+        return tuple(event for answer in known if answer for event in answer.events)
+
+    def _read_at(self, one: Object) -> float:
+        answer = self._answers.get(one["metadata"]["uid"])
+        return -math.inf if answer is None or answer.read is None else answer.read.timestamp()
 
     async def _about(self, one: Object, now: datetime.datetime, reason: str = "") -> _Answer:
         self._answers = {
@@ -94,8 +102,6 @@ class ClusterEvents:
             self._readings.add(reading)
             reading.add_done_callback(self._ended)
             await asyncio.wait({reading}, timeout=_WAIT_SECONDS)
-            if reading.done():
-                reading.result()
         return answer
 
     def _is_time(self) -> bool:
@@ -109,10 +115,13 @@ class ClusterEvents:
         try:
             answer.events = await self.api.events(one, reason=reason)
         finally:
-            self._paid_at = max(self._paid_at, begun) + (self.clock() - begun) / _SHARE
+            now_at = self.clock()
+            paid_at = max(self._paid_at, begun) + (now_at - begun) / _SHARE
+            self._paid_at = min(paid_at, now_at + _AT_LATEST_SECONDS)
         answer.read = now
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
+        """What cannot be read fails no pass: what is known serves, and deadlines are kept."""
         self._readings.discard(reading)
         if not reading.cancelled() and reading.exception():
             _LOG.warning("Events cannot be read: %s", reading.exception())

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import logging
 import math
+import random
 import secrets
 from http import HTTPStatus
 
@@ -37,7 +38,8 @@ _FAILED_AT_MOST_SECONDS = 30.0
 _TOLD_LEFTOVERS = 3
 """So many pods of an earlier job are looked for, where a suspended job may have a thousand."""
 _SURE_SECONDS = 300.0
-"""A Job that a watch brought is taken to be there for so long."""
+"""A Job and its pods that a watch brought are taken to be there for so long."""
+_PODS = ("", "v1", "pods")
 
 
 class Reconciler:
@@ -155,9 +157,12 @@ class Reconciler:
             return None
         phase = resource.get("status", {}).get("phase")
         job = self._view.job(key, resource["metadata"]["uid"])
-        if job is not None and self._is_doubtful(key, phase) and not await self._exists(job):
-            self._view.drop_job(job)
-            job = None
+        if job is not None and self._is_doubtful(key, phase):
+            if await self._exists(job):
+                await self._drop_missed(key, job)
+            else:
+                self._view.drop_job(job)
+                job = None
         if job is None and phase not in FINAL and not await self._exists(resource):
             self._view.drop_training(resource)
             return None
@@ -177,7 +182,7 @@ class Reconciler:
         )
 
     def _is_doubtful(self, key: Key, phase: str | None) -> bool:
-        """Whether the Job is asked for by name, as the watch may have missed its end."""
+        """Whether the Job and its pods are asked for, as the watches may have missed their end."""
         now = asyncio.get_running_loop().time()
         asked = self._asked.setdefault(key, now)
         if phase not in AT_REST and now < asked + _SURE_SECONDS:
@@ -189,6 +194,17 @@ class Reconciler:
         """Whether it is still there: a watch that broke may have missed its end."""
         stored = await self._api.get(resource)
         return stored is not None and stored["metadata"]["uid"] == resource["metadata"]["uid"]
+
+    async def _drop_missed(self, key: Key, job: Object) -> None:
+        """Takes out of the view the pods that are gone."""
+        known = self._view.pods_of(key, job["metadata"]["uid"])
+        if known:
+            label = f"{LABEL_JOB}={key[1]}"
+            found = self._api.stored(_PODS, namespace=key[0], label=label)
+            there = {pod["metadata"]["uid"] async for pod in found}
+            for pod in known:
+                if pod["metadata"]["uid"] not in there:
+                    self._view.drop_pod(pod)
 
     async def _leftovers(self, key: Key) -> tuple[str, ...]:
         """Some of those that the view knows, which are still there."""
@@ -288,7 +304,9 @@ class Reconciler:
         if decided.waits:
             now = asyncio.get_running_loop().time()
             waited = self._held.setdefault(key, now) + decided.waits
-            left = max(waited, self._told.get(key, -math.inf) + written) - now
+            # After a take-over the first writes are spread over the time of one round.
+            told = self._told.setdefault(key, now - written * random.random())
+            left = max(waited, told + written) - now
             if left > 0:
                 return min(again, left)
         self._held.pop(key, None)

@@ -31,7 +31,8 @@ def first_cause(pods: tuple[Object, ...]) -> FailureStatus | None:
         # The replacement of a failed pod may itself end with the old attempt.
         earlier = [pod for pod in failed if not workers.follows(pod)]
         primary = sorted(earlier, key=workers.ended_at)[-1:]
-    return describe(min(primary or last, key=workers.ended_at))
+    # Clocks of nodes may be behind: a pod can end before it was made.
+    return describe(min(primary or last or failed, key=workers.ended_at))
 
 
 def _leaves(pod: Object) -> bool:

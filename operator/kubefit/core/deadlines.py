@@ -55,8 +55,11 @@ def _has_trained(observed: Observed, since: datetime.datetime) -> bool:
     Not by the number of the attempt, which the volume counts on from earlier jobs.
     """
     chief = observed.chief
-    if chief is not None and (chief.last_cause is not None or trains(chief.report)):
-        return True
+    if chief is not None:
+        # An agent of an earlier version says only why its last attempt ended.
+        did = chief.last_cause is not None if chief.has_trained is None else chief.has_trained
+        if did or trains(chief.report):
+            return True
     ended = (pod for pod in observed.pods if workers.ended_at(pod) >= since.timestamp())
     words = (workers.outcome(pod) for pod in ended)
     return any(said is not None and trains(said.report) for said in words)

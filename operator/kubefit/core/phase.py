@@ -1,6 +1,8 @@
 """The phase of an accepted job, from its Job, its pods and its chief."""
 
-from kubefit.api.contract import TrainerPhase, TrainerReport
+import datetime
+
+from kubefit.api.contract import AgentPhase, TrainerPhase, TrainerReport, WorkerStatus
 from kubefit.api.names import Phase
 from kubefit.api.v1alpha1 import TrainingJob
 from kubefit.core import workers
@@ -10,6 +12,8 @@ FINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 AT_REST = frozenset({Phase.SUSPENDED, Phase.QUEUED})
 """The job wants no pods for now."""
 _AT_WORK = frozenset(TrainerPhase) - {TrainerPhase.STARTING}
+_UNREADY = datetime.timedelta(minutes=1)
+"""So long a pod of a job that runs may be unready while nobody hears of the chief."""
 
 
 def job_condition(job: Object | None, kind: str) -> Object | None:
@@ -73,7 +77,8 @@ def in_place(job: TrainingJob, observed: Observed) -> bool:
     """Whether the chief and as many ranks as are needed train or are done.
 
     At its end a worker stops answering a moment before its pod is said to be over; a job that was
-    running counts as running through that moment.
+    running counts as running through that moment. While the chief answers, it knows best who is
+    there: pods of a node that the control plane cannot reach are unready and train.
     """
     lasts = job.status.phase is Phase.RUNNING
     present = {
@@ -83,10 +88,17 @@ def in_place(job: TrainingJob, observed: Observed) -> bool:
         and (
             workers.phase(pod) == "Succeeded"
             or workers.ready(pod)
-            or (lasts and workers.phase(pod) == "Running")
+            or (lasts and _may_answer(pod, observed))
         )
     }
     return 0 in present and len(present) >= needed(job, observed)
+
+
+def _may_answer(pod: Object, observed: Observed) -> bool:
+    if workers.phase(pod) != "Running":
+        return False
+    since = workers.unready_since(pod)
+    return observed.chief is not None or since is None or observed.now <= since + _UNREADY
 
 
 def _meets_again(observed: Observed) -> bool:
@@ -99,4 +111,13 @@ def _at_work(job: TrainingJob, observed: Observed, phases: dict[int, str]) -> bo
         return True
     if observed.chief is None:
         return job.status.phase is Phase.RUNNING
-    return trains(observed.chief.report)
+    return trains(observed.chief.report) and not _between_attempts(observed.chief)
+
+
+def _between_attempts(chief: WorkerStatus) -> bool:
+    """Whether the trainer that the chief last had is gone, and not because training is done."""
+    if chief.phase is not AgentPhase.WAITING:
+        return False
+    cause, report = chief.last_cause, chief.report
+    failed = cause is not None and cause.attempt == chief.attempt
+    return failed or report is None or report.phase is not TrainerPhase.DONE

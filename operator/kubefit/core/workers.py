@@ -50,6 +50,15 @@ def ready(pod: Object) -> bool:
     return phase(pod) == "Running" and is_ready
 
 
+def unready_since(pod: Object) -> datetime.datetime | None:
+    """When the pod ceased to be ready; None while it is, or where nothing tells."""
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition["type"] == "Ready" and condition["status"] != "True":
+            stamp = condition.get("lastTransitionTime")
+            return datetime.datetime.fromisoformat(str(stamp)) if stamp else None
+    return None
+
+
 def chief_address(pods: Iterable[Object]) -> str | None:
     """Where the agent of rank 0 can be asked; None while its pod does not run."""
     pod = latest(pods).get(0)

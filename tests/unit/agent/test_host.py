@@ -91,9 +91,11 @@ def test_an_attempt_that_nobody_ended_before_a_suspension_ends_with_what_it_has_
     told = left_open.model_copy(update={"spent": Spent(productive=5, until=left_open.began + 5)})
     for job, ended in (("first", None), ("second", left_open.began + 5)):
         files.write(tmp_path / "attempts.json", History(attempts=[told]))
-        hosted(tmp_path, job).hear(
+        said = hosted(tmp_path, job).hear(
             Report(rank=0, incarnation=job, state=Member.IDLE, port=1, workers=1)
         )
+        # Only an agent that went away while its job was to run has failed.
+        assert (said.cause is None) == (job == "second")
         written = files.read(tmp_path / "attempts.json", History)
         assert written is not None
         assert ended in (None, written.attempts[0].ended)

@@ -70,6 +70,7 @@ def test_one_that_is_not_taken_is_logged_with_its_job(refusal, caplog) -> None:
     with caplog.at_level(logging.WARNING, logger="kubefit"):
         asyncio.run(scene())
     (record,) = caplog.records
+    assert (record.namespace, record.job) == ("team", "digits")
     assert "Failed" in record.getMessage()
     assert str(refusal) in record.getMessage()
 
@@ -88,3 +89,21 @@ def test_the_operator_ends_though_some_are_not_taken(monkeypatch) -> None:
         assert server.taken == []
 
     asyncio.run(scene())
+
+
+def test_no_more_wait_than_there_is_room_for_and_what_has_none_is_logged(
+    monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(announcements, "_MOST", 3)
+
+    async def scene() -> None:
+        server = Server()
+        announced = Announcements(server)
+        for number in range(4):
+            announced.publish(TRAINING, Event(reason=f"No{number}", message="", warning=False))
+        server.open.set()
+        await announced.close()
+        assert len(server.taken) == 3
+
+    asyncio.run(scene())
+    assert "the Event No3 is not published: 3 others wait" in caplog.text

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from kubefit.api.errors import read_job
+from kubefit.controller import reconcile
 from kubefit.controller.metrics import Metrics
 from kubefit.controller.reconcile import Reconciler
 from kubefit.controller.view import View
@@ -31,6 +32,7 @@ class Stored:
     def __init__(self) -> None:
         self.statuses: list[Document] = []
         self.down = False
+        self.pods: list[Document] = []
 
     async def write_status(self, resource: Document, status: Document) -> Document:
         if self.down:
@@ -43,9 +45,13 @@ class Stored:
     async def create(self, body: Document) -> None:
         assert body["kind"] == "Event"
 
-    async def stored(self, kind: Any, **_: Any) -> Any:
-        for event in ():
-            yield event
+    async def get(self, body: Document) -> Document:
+        return body
+
+    async def stored(self, kind: Any, *, namespace: str, label: str) -> Any:
+        assert (kind, namespace, label) == (("", "v1", "pods"), "team", "kubefit.dev/job=digits")
+        for pod in self.pods:
+            yield pod
 
 
 def _metadata(name: str, uid: str, **more: Any) -> Document:
@@ -155,6 +161,21 @@ def test_the_pod_in_its_place_is_the_latest_of_its_rank() -> None:
         view.put_pod(_pod("digits-0-b"))
         await reconciler.work(KEY, asyncio.Event())
         assert api.statuses[-1]["failure"]["pod"] == "digits-0-a"
+        assert [pod["metadata"]["name"] for pod in view.pods_of(KEY, "job")] == ["digits-0-b"]
+
+    asyncio.run(scene())
+
+
+def test_a_pod_whose_end_no_watch_brought_is_forgotten_after_a_while(monkeypatch) -> None:
+    async def scene() -> None:
+        view, api = _view(), Stored()
+        view.put_pod(_pod("digits-0-b"))
+        api.pods = [_pod("digits-0-b"), _pod("digits-0-c")]
+        reconciler = _reconciler(view, api)
+        await reconciler.work(KEY, asyncio.Event())
+        assert len(view.pods_of(KEY, "job")) == 2
+        monkeypatch.setattr(reconcile, "_SURE_SECONDS", 0.0)
+        await reconciler.work(KEY, asyncio.Event())
         assert [pod["metadata"]["name"] for pod in view.pods_of(KEY, "job")] == ["digits-0-b"]
 
     asyncio.run(scene())

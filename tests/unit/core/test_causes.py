@@ -111,3 +111,9 @@ def test_a_failed_pod_whose_trainer_ended_well_is_not_told_as_a_success(scene) -
     pod = scene.ended(0, 0)
     pod["status"]["phase"] = "Failed"
     assert cause(scene).reason == "PodFailed"
+
+
+def test_what_ended_before_it_was_made_by_the_clock_of_its_node_is_told_all_the_same(scene) -> None:
+    for rank in (0, 1):
+        scene.last_words(rank, 13, "worker 2 went away", -600.0)
+    assert cause(scene).message == "rank 0 (pod digits-0-0): worker 2 went away"

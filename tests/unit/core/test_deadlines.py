@@ -123,6 +123,17 @@ def test_a_job_that_trained_unseen_and_restarts_has_started(complete) -> None:
     assert "waitStartTime" not in complete.status
 
 
+@pytest.mark.parametrize(("trained", "phase"), [(True, "Restarting"), (False, "Failed")])
+def test_an_attempt_that_failed_before_its_first_step_ends_no_wait(
+    complete, trained, phase
+) -> None:
+    cause = Cause(rank=1, exit_code=16, reason="Crashed", message="killed", attempt=1)
+    complete.chief_does(TrainerPhase.STARTING)
+    told = {"last_cause": cause, "has_trained": trained}
+    complete.chief = complete.chief.model_copy(update=told)
+    assert after(complete, 1000).phase == phase
+
+
 def test_a_job_whose_chief_trains_without_the_others_has_started_and_that_is_told_at_once(
     waiting,
 ) -> None:

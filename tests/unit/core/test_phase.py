@@ -1,8 +1,10 @@
 """Running means that all ranks are in place and the chief trains; nothing less."""
 
+import datetime
+
 import pytest
 
-from kubefit.api.contract import TrainerPhase
+from kubefit.api.contract import AgentPhase, Cause, ExitCode, TrainerPhase
 from kubefit.core.plan import plan
 
 
@@ -69,6 +71,51 @@ def test_a_chief_that_cannot_be_asked_does_not_end_running(scene) -> None:
     scene.status = {"phase": "Running"}
     scene.pod(0, "Running", ready=True)
     scene.pod(1, "Running", ready=True)
+    assert phase(scene) == "Running"
+
+
+def waits(scene, doing: TrainerPhase, *, failed: bool) -> None:
+    """The chief's agent has no trainer, and tells what its last one did."""
+    scene.chief_does(doing)
+    code = ExitCode.PEER_LOST
+    cause = Cause(rank=1, exit_code=code, reason="PeerLost", message="lost", attempt=1, time=80.0)
+    told = {"phase": AgentPhase.WAITING, "waiting_for": "worker 1"}
+    told["last_cause"] = cause if failed else None
+    scene.chief = scene.chief.model_copy(update=told)
+
+
+@pytest.mark.parametrize("doing", [TrainerPhase.TRAINING, TrainerPhase.DONE])
+def test_a_chief_that_waits_for_a_lost_worker_does_not_run_though_its_pods_do(scene, doing) -> None:
+    scene.made()
+    scene.status = {"phase": "Running"}
+    scene.pod(0, "Running", ready=True)
+    scene.pod(1, "Running")
+    waits(scene, doing, failed=True)
+    assert phase(scene) == "Restarting"
+
+
+def test_a_chief_that_is_done_and_waits_for_the_others_to_end_is_running(scene) -> None:
+    scene.made()
+    scene.status = {"phase": "Running"}
+    scene.pod(0, "Running", ready=True)
+    scene.pod(1, "Running", ready=True)
+    waits(scene, TrainerPhase.DONE, failed=False)
+    assert phase(scene) == "Running"
+    waits(scene, TrainerPhase.TRAINING, failed=False)
+    assert phase(scene) == "Starting"
+
+
+def test_pods_that_do_not_answer_for_a_minute_do_not_run_unless_the_chief_says_so(scene) -> None:
+    scene.made()
+    scene.status = {"phase": "Running"}
+    for rank in (0, 1):
+        pod = scene.pod(rank, "Running")
+        pod["status"]["conditions"][-1]["lastTransitionTime"] = scene.now.isoformat()
+    scene.now += datetime.timedelta(seconds=60)
+    assert phase(scene) == "Running"
+    scene.now += datetime.timedelta(seconds=1)
+    assert phase(scene) == "Starting"
+    scene.chief_does(TrainerPhase.TRAINING)
     assert phase(scene) == "Running"
 
 

@@ -99,6 +99,11 @@ class Host:
         """Charged restarts of this run."""
         return self._meeting.restarts
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether an attempt of this Job has made a step."""
+        return self._meeting.has_trained
+
     def over(self) -> bool:
         """Whether the job is over and all members know."""
         with self._lock:

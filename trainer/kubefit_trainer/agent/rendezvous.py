@@ -117,6 +117,11 @@ class Rendezvous:
         """Restarts of this run that were charged."""
         return sum(a.charged for a in self.attempts if a.run == self.run)
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether an attempt of this Job has made a step."""
+        return any(a.last_step > a.first_step for a in self.own if a.job == self.job)
+
     def hear(self, report: Report, *, now: float, wall: float, address: str, agent: str) -> None:
         """Takes in what a member says; `wall` is Unix time.
 
@@ -286,10 +291,10 @@ class Rendezvous:
             failure = Failure(exit_code=ExitCode.PEER_LOST, message=message)
             number = self.attempts[-1].number
             cause = policy.first_cause([Failed(0, failure, wall)], attempt=number)
-            # What another run of this name left open is no failure of this one.
-            self.cause = cause if self.attempts[-1].run == self.run else None
             last = self.attempts[-1]
             resumed = last.resumed_by(self.job)
+            # What another run of this name left open, or a suspension, is no failure of this one.
+            self.cause = cause if last.run == self.run and not resumed else None
             if resumed:
                 # Nobody has held anything since: its time ends with what it has told.
                 wall = last.spent.until if last.spent else last.began

@@ -281,8 +281,12 @@ class Agent:
     def _of_gang(self, directive: Directive) -> dict[str, Any]:
         """What the chief's status says of all workers together."""
         if self._host is None:
-            return {"last_cause": None, "restarts": 0}
-        return {"last_cause": directive.cause, "restarts": self._host.restarts}
+            return {"last_cause": None, "restarts": 0, "has_trained": None}
+        return {
+            "last_cause": directive.cause,
+            "restarts": self._host.restarts,
+            "has_trained": self._host.has_trained,
+        }
 
     def _begin(self, directive: Directive) -> None:
         if self._member.running:
