@@ -12,7 +12,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit
 OTHER_KERAS := 3.14
 PIP_AUDIT := 2.10.1
 # Tests of training whose workers mostly compute; those of whole jobs mostly wait.
-GROUPS := tests/train/keras_multiworker tests/train/recipe
+KERAS := tests/train/keras_multiworker
+RECIPE := tests/train/recipe
 # What the formats litert and onnx need beside a trainer's image.
 EXPORT := ai-edge-litert backports-strenum onnx onnxruntime tf2onnx
 # What backbones for images need; the rest of what keras-hub asks for brings `tensorflow` along.
@@ -22,7 +23,7 @@ KERAS_HUB := keras-hub regex sentencepiece tokenizers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-unit test-train test-jobs test-cluster lint docs generate kind cluster cluster-down images audit lock clean
+.PHONY: help setup quickstart test test-unit test-keras test-recipe test-jobs test-cluster lint docs generate kind cluster cluster-down images audit lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -40,18 +41,21 @@ quickstart: $(READY) ## Trains handwritten digits on two local workers
 	$(BIN)/python examples/01-digits/make_data.py runs/data/digits
 	$(BIN)/kubefit run examples/01-digits/job.yaml --volume runs/data
 
-# Each leaves the processors idle for a good part of its time.
+# Each leaves the processors idle for a part of its time; the long ones come first.
 test: lint ## Runs every test, those on a real cluster included
-	$(MAKE) --jobs=3 --output-sync=target test-train test-cluster test-jobs test-unit
+	$(MAKE) --jobs=3 --output-sync=target test-keras test-cluster test-jobs test-recipe test-unit
 
 test-unit: $(READY)
 	$(BIN)/pytest tests -m "not train and not cluster"
 
-test-train: $(READY)
-	$(BIN)/pytest $(GROUPS) -m train
+test-keras: $(READY)
+	$(BIN)/pytest $(KERAS) -m train
+
+test-recipe: $(READY)
+	$(BIN)/pytest $(RECIPE) -m train
 
 test-jobs: $(READY)
-	$(BIN)/pytest tests/train tests/unit/cli -m train $(GROUPS:%=--ignore=%)
+	$(BIN)/pytest tests/train tests/unit/cli -m train --ignore=$(KERAS) --ignore=$(RECIPE)
 
 # Building the programs of a cluster takes longer than any test may.
 test-cluster: $(READY)

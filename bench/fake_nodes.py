@@ -47,6 +47,8 @@ def fake_nodes(
         objects = {"apiVersion": "v1", "kind": "List", "items": [*_nodes(), _volume()]}
         plane.kubectl("apply", "--server-side", "-f", "-", text=json.dumps(objects))
         _await_schedulable(plane)
+        if agents.poll() is not None:
+            raise SystemExit(f"no agent answers: {(plane.folder / 'agents.log').read_text()}")
         yield
     finally:
         agents.terminate()

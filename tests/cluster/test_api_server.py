@@ -25,7 +25,6 @@ from fake_nodes import fake_nodes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-BENCH = Path(__file__).parents[2] / "bench"
 TRAINS_SECONDS = 20
 LIMITED = "kubefit-limited"
 _TLS = ssl.create_default_context()
