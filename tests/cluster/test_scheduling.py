@@ -86,13 +86,13 @@ def test_a_queue_starts_a_job_and_sends_it_back_and_the_operator_lets_it(team) -
     assert made["spec"]["suspend"] is True
     assert made["metadata"]["labels"].items() >= QUEUE.items()
     assert team.pods("queued") == 0
-    team.change("trainingjob", "queued", {"spec": {"runPolicy": {"activeDeadlineSeconds": 7000}}})
-    team.eventually(lambda: team.job("queued")["spec"]["activeDeadlineSeconds"] == 7000, 60)
+    team.change("trainingjob", "queued", {"spec": {"runPolicy": {"maxRestarts": 7}}})
+    team.eventually(lambda: team.job("queued")["spec"]["backoffLimit"] == 7, 60)
     assert team.job("queued")["spec"]["suspend"] is True
     team.admit("queued", True)
     team.eventually(lambda: team.pods("queued") == 2, 60)
-    team.change("trainingjob", "queued", {"spec": {"runPolicy": {"activeDeadlineSeconds": 8000}}})
-    team.eventually(lambda: team.job("queued")["spec"]["activeDeadlineSeconds"] == 8000, 60)
+    team.change("trainingjob", "queued", {"spec": {"runPolicy": {"maxRestarts": 8}}})
+    team.eventually(lambda: team.job("queued")["spec"]["backoffLimit"] == 8, 60)
     assert team.job("queued")["spec"]["suspend"] is False
     team.admit("queued", False)
     team.becomes("queued", "Queued")

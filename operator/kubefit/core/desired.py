@@ -110,17 +110,6 @@ def change(existing: Object, job: TrainingJob, *, spec_digest: str) -> Object:
     }
 
 
-def given_up(existing: Object) -> Object | None:
-    """What has the Job controller fail the Job, whose pods stay to be read; None where it was sent.
-
-    It fails a Job of which more pods have failed than its limit, at once.
-    """
-    if existing.get("spec", {}).get("backoffLimit") == 0:
-        return None
-    meta = {name: existing["metadata"][name] for name in ("name", "namespace")}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"backoffLimit": 0}}
-
-
 def earlier_pod_restarts(existing: Object) -> int:
     """Pods that the TrainingJob had lost before this Job of it was made."""
     return int(existing["metadata"].get("annotations", {}).get(_POD_RESTARTS, 0))

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from kubefit.api.names import CONTROLLER, ConditionType, Phase
 from kubefit.api.v1alpha1 import ConditionStatus, TrainingJob, TrainingJobStatus
-from kubefit.core import deadlines, incidents, objects, uncreated, unstarted, workers
+from kubefit.core import deadlines, objects, uncreated, unstarted, workers
 from kubefit.core import status as statuses
 from kubefit.core.acceptance import Rejection, accept
 from kubefit.core.bounds import bounded
@@ -16,7 +16,6 @@ from kubefit.core.desired import (
     desired,
     digest,
     ending,
-    given_up,
     lasting,
     outdated,
     up_to_date,
@@ -160,8 +159,6 @@ def _writes(job: TrainingJob, observed: Observed, before: TrainingJobStatus) -> 
     rested = before.phase is Phase.SUSPENDED
     if existing and outdated(existing, job, spec_digest=wanted, was_suspended=rested):
         return Plan(remove=(*remove, *ending(existing, observed.defaults)))
-    if existing is not None and incidents.exhausted(job, observed):
-        return Plan(remove=remove, change=given_up(existing))
     if existing is not None and up_to_date(existing, job, spec_digest=wanted):
         return Plan(remove=remove)
     *others, workers = desired(

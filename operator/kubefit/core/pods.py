@@ -30,7 +30,6 @@ from kubefit.core.observed import Defaults
 
 _USER = 65532
 _GRACE_SECONDS = 60
-_UNBOUNDED = 2**31 - 1
 _OF_JOB = "batch.kubernetes.io/controller-uid"
 """Label of pods that the Job controller sets: the uid of their Job."""
 _OF_AGENTS: tuple[dict[str, Any], ...] = (
@@ -181,16 +180,12 @@ def pod_failure_policy(containers: Sequence[str]) -> dict[str, Any]:
 
 
 def changeable(job: TrainingJob) -> dict[str, Any]:
-    """The fields of an existing Job that may still change.
-
-    The Job controller counts pods and forgets none, so that eight workers of a node that dies would
-    be eight restarts: how often the gang has failed is judged by the operator.
-    """
+    """The fields of an existing Job that may still change."""
     policy = job.spec.run_policy
     return {
         "parallelism": job.spec.workers,
         "completions": job.spec.workers,
-        "backoffLimit": _UNBOUNDED if policy.max_restarts else 0,
+        "backoffLimit": policy.max_restarts,
         "activeDeadlineSeconds": policy.active_deadline_seconds,
     }
 
@@ -216,8 +211,6 @@ def indexed_job(
             **fields,
             "completionMode": "Indexed",
             "podReplacementPolicy": "Failed",
-            # Each rank waits for its own failures alone before it is replaced.
-            "backoffLimitPerIndex": _UNBOUNDED,
             "podFailurePolicy": pod_failure_policy(
                 [CONTAINER, FETCH_CONTAINER] if job.spec.fetch else [CONTAINER]
             ),

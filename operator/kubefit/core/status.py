@@ -1,7 +1,6 @@
 """The whole status of a TrainingJob, computed anew at every pass."""
 
 import datetime
-import math
 
 from kubefit.api.contract import TrainerReport
 from kubefit.api.names import LABEL_JOB, LABEL_ROLE, ROLE_WORKER, ConditionType, Phase
@@ -12,7 +11,7 @@ from kubefit.api.v1alpha1 import (
     TrainingJob,
     TrainingJobStatus,
 )
-from kubefit.core import conditions, deadlines, diagnose, failures, incidents, objects, workers
+from kubefit.core import conditions, deadlines, diagnose, failures, objects, workers
 from kubefit.core.acceptance import Rejection
 from kubefit.core.desired import earlier_pod_restarts
 from kubefit.core.observed import Object, Observed
@@ -101,7 +100,7 @@ def accepted(
     kept = failures.kept(job, before, observed, phase=phase, late=late)
     failure = kept[-1] if kept and phase is not Phase.SUCCEEDED else None
     report = chief_report(observed)
-    lost = _pod_restarts(job, before, observed)
+    lost = _pod_restarts(before, observed)
     ranks = observed.chief.workers if observed.chief else job.spec.workers
     found = progress(report, before.progress, ranks=ranks, phase=phase)
     found_conditions = conditions.findings(
@@ -172,10 +171,10 @@ def _wait(job: TrainingJob, observed: Observed) -> str:
     return f"{_ready(observed)} of {job.spec.workers} workers are ready"
 
 
-def _pod_restarts(job: TrainingJob, before: TrainingJobStatus, observed: Observed) -> int:
-    """Those of pods; each Job of the job begins with none."""
-    made = observed.job
-    found = 0 if made is None else earlier_pod_restarts(made) + _charged(job, made, observed)
+def _pod_restarts(before: TrainingJobStatus, observed: Observed) -> int:
+    """Those of pods, which each Job counts from zero."""
+    job = observed.job
+    found = 0 if job is None else earlier_pod_restarts(job) + _charged(job)
     return max(before.pod_restarts or 0, found)
 
 
@@ -187,15 +186,11 @@ def _in_place(before: TrainingJobStatus, observed: Observed, lost: int) -> int:
     return max(told, before.restarts - of_pods)
 
 
-def _charged(job: TrainingJob, made: Object, observed: Observed) -> int:
-    """Incidents of this Job; the one that ends a job restarts nothing.
-
-    Of pods that are gone only their number is known: no incident fails a rank twice.
-    """
-    failed = int(made.get("status", {}).get("failed", 0))
-    counted = max(len(incidents.began(observed.pods)), math.ceil(failed / job.spec.workers))
-    over = job_condition(made, "Failed") or job_condition(made, "FailureTarget")
-    return max(0, counted - 1) if over or incidents.exhausted(job, observed) else counted
+def _charged(job: Object) -> int:
+    """Failures that the Job controller has counted; the one that ends a job restarts nothing."""
+    counted = int(job.get("status", {}).get("failed", 0))
+    over = job_condition(job, "Failed") or job_condition(job, "FailureTarget")
+    return max(0, counted - 1) if over else counted
 
 
 def _start_time(observed: Observed) -> datetime.datetime | None:

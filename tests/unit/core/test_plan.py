@@ -48,9 +48,9 @@ def test_a_second_pass_over_the_same_world_writes_nothing(scene) -> None:
 def test_a_changed_specification_sends_only_changeable_fields_of_the_job(scene) -> None:
     scene.made()
     scene.job["metadata"]["annotations"][APPLIED] = "older"
-    scene.spec["runPolicy"] = {"activeDeadlineSeconds": 7}
+    scene.spec["runPolicy"] = {"maxRestarts": 7}
     decided = plan(scene.seen())
-    assert decided.change["spec"]["activeDeadlineSeconds"] == 7
+    assert decided.change["spec"]["backoffLimit"] == 7
     assert not {"template", "suspend"} & set(decided.change["spec"])
     assert "Job" not in [body["kind"] for body in decided.apply]
 
@@ -278,13 +278,13 @@ def test_what_was_refused_is_not_tried_again_at_every_look(scene) -> None:
 
 
 def test_restarts_never_go_down_and_the_last_failure_restarts_nothing(scene) -> None:
-    scene.made(failed=3)
+    scene.made(failed=2)
     first = plan(scene.seen()).status
     assert first["restarts"] == 2
     scene.status = first
     scene.made(failed=0)
     assert plan(scene.seen()).status is None or plan(scene.seen()).status["restarts"] == 2
-    scene.made("Failed", failed=5)
+    scene.made("Failed", failed=3)
     assert plan(scene.seen()).status["restarts"] == 2
 
 

@@ -44,7 +44,7 @@ def show(scene, world, status):
         scene.spec["runPolicy"]["startDeadlineSeconds"] = world["start"]
     scene.status = status
     scene.claim = world["claim"]
-    for rank, (phase, detail) in world["pods"] if world["made"] else ():
+    for rank, (phase, detail) in world["pods"]:
         if phase == "Failed":
             scene.last_words(rank, int(detail), "why", float(len(scene.pods)))
         else:
