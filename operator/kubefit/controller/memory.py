@@ -7,7 +7,7 @@ else is done.
 import gc
 
 _THRESHOLDS = 2_000, 10, 15
-"""Old objects are gone through after 300,000 new ones, if these are a quarter of those last seen."""
+"""Old objects are gone through after 300,000 new ones, if those are a quarter as many again."""
 _ALL_EVERY = 20
 """What has been gone through once is left alone for so many times."""
 

@@ -102,7 +102,8 @@ class Host:
     @property
     def has_trained(self) -> bool:
         """Whether an attempt of this Job has made a step."""
-        return self._meeting.has_trained
+        with self._lock:
+            return self._meeting.has_trained
 
     def over(self) -> bool:
         """Whether the job is over and all members know."""
