@@ -24,6 +24,8 @@ _PATHS: Final = {
     **{(group, "PodGroup"): (f"apis/{group}", "podgroups") for group in API_VERSIONS.values()},
     ("coordination.k8s.io/v1", "Lease"): ("apis/coordination.k8s.io/v1", "leases"),
 }
+PODS: Final = ("", "v1", "pods")
+"""Group, version and plural, as `Api.stored` and kopf take them."""
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _TIMEOUT_SECONDS: Final = 30

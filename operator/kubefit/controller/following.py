@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from kubefit.api.names import GROUP, LABEL_JOB, PLURAL, VERSION
-from kubefit.controller.api import Api
+from kubefit.controller.api import PODS, Api
 from kubefit.controller.backoff import delay
 from kubefit.controller.connection import ApiError, UnreachableError
 from kubefit.controller.metrics import Metrics
@@ -22,9 +22,8 @@ from kubefit.core.observed import Object
 _LOG = logging.getLogger("kubefit")
 _TRAININGS = (GROUP, VERSION, PLURAL)
 _JOBS = ("batch", "v1", "jobs")
-_PODS = ("", "v1", "pods")
 _CLAIMS = ("", "v1", "persistentvolumeclaims")
-_LABELLED = (_JOBS, _PODS)
+_LABELLED = (_JOBS, PODS)
 _SERVER_TIMEOUT = 120
 """Seconds after which a watch is renewed, so that one that went silent does not last."""
 _AGAIN_AT_MOST_SECONDS = 10.0
@@ -125,7 +124,7 @@ def _followed(view: View) -> tuple[tuple[tuple[str, str, str], Change, Change], 
     return (
         (_TRAININGS, view.put_training, view.drop_training),
         (_JOBS, view.put_job, view.drop_job),
-        (_PODS, view.put_pod, view.drop_pod),
+        (PODS, view.put_pod, view.drop_pod),
         (_CLAIMS, view.put_claim, view.drop_claim),
     )
 

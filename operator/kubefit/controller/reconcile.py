@@ -12,7 +12,7 @@ from http import HTTPStatus
 from kubefit.api.contract import WorkerStatus
 from kubefit.api.names import APPLY_TYPED_FAULT, LABEL_JOB, TOKEN_KEY, Phase
 from kubefit.controller.announcements import Announcements
-from kubefit.controller.api import Api, NotLeadingError
+from kubefit.controller.api import PODS, Api, NotLeadingError
 from kubefit.controller.backoff import delay
 from kubefit.controller.chief import Chiefs
 from kubefit.controller.cluster_events import ClusterEvents
@@ -39,7 +39,6 @@ _TOLD_LEFTOVERS = 3
 """So many pods of an earlier job are looked for, where a suspended job may have a thousand."""
 _SURE_SECONDS = 300.0
 """A Job and its pods that a watch brought are taken to be there for so long."""
-_PODS = ("", "v1", "pods")
 
 
 class Reconciler:
@@ -200,7 +199,7 @@ class Reconciler:
         known = self._view.pods_of(key, job["metadata"]["uid"])
         if known:
             label = f"{LABEL_JOB}={key[1]}"
-            found = self._api.stored(_PODS, namespace=key[0], label=label)
+            found = self._api.stored(PODS, namespace=key[0], label=label)
             there = {pod["metadata"]["uid"] async for pod in found}
             for pod in known:
                 if pod["metadata"]["uid"] not in there:

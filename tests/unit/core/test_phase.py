@@ -66,12 +66,18 @@ def test_a_running_job_stays_running_while_its_workers_end(scene) -> None:
     assert phase(scene) == "Running"
 
 
-def test_a_chief_that_cannot_be_asked_does_not_end_running(scene) -> None:
+@pytest.fixture
+def running(scene):
+    """A job that runs, whose pods are ready; the chief has not been asked."""
     scene.made()
     scene.status = {"phase": "Running"}
-    scene.pod(0, "Running", ready=True)
-    scene.pod(1, "Running", ready=True)
-    assert phase(scene) == "Running"
+    for rank in (0, 1):
+        scene.pod(rank, "Running", ready=True)
+    return scene
+
+
+def test_a_chief_that_cannot_be_asked_does_not_end_running(running) -> None:
+    assert phase(running) == "Running"
 
 
 def waits(scene, doing: TrainerPhase, *, failed: bool) -> None:
@@ -94,15 +100,11 @@ def test_a_chief_that_waits_for_a_lost_worker_does_not_run_though_its_pods_do(sc
     assert phase(scene) == "Restarting"
 
 
-def test_a_chief_that_is_done_and_waits_for_the_others_to_end_is_running(scene) -> None:
-    scene.made()
-    scene.status = {"phase": "Running"}
-    scene.pod(0, "Running", ready=True)
-    scene.pod(1, "Running", ready=True)
-    waits(scene, TrainerPhase.DONE, failed=False)
-    assert phase(scene) == "Running"
-    waits(scene, TrainerPhase.TRAINING, failed=False)
-    assert phase(scene) == "Starting"
+def test_a_chief_that_is_done_and_waits_for_the_others_to_end_is_running(running) -> None:
+    waits(running, TrainerPhase.DONE, failed=False)
+    assert phase(running) == "Running"
+    waits(running, TrainerPhase.TRAINING, failed=False)
+    assert phase(running) == "Starting"
 
 
 def test_pods_that_do_not_answer_for_a_minute_do_not_run_unless_the_chief_says_so(scene) -> None:

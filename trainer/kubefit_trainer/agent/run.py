@@ -281,7 +281,7 @@ class Agent:
     def _of_gang(self, directive: Directive) -> dict[str, Any]:
         """What the chief's status says of all workers together."""
         if self._host is None:
-            return {"last_cause": None, "restarts": 0, "has_trained": None}
+            return {}
         return {
             "last_cause": directive.cause,
             "restarts": self._host.restarts,
